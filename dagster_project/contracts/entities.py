@@ -1,0 +1,90 @@
+"""The schema of every entity, read from the dbt source YAML of the pool: the one place where it is written down."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import yaml
+
+POOL_SOURCE_YAML = Path(__file__).resolve().parents[2] / "dbt" / "models" / "pool" / "pool.yml"
+DECIMAL = re.compile(r"^decimal\((\d+),(\d+)\)$")
+
+
+class EntityError(ValueError):
+    """An entity schema that cannot be used; the message names file, entity and column."""
+
+
+@dataclass(frozen=True)
+class EntityColumn:
+    """One canonical column. ``type`` is a logical type: text, integer, decimal(p,s), boolean, date or timestamp."""
+
+    name: str
+    type: str
+    required: bool = False
+    codes: tuple[str, ...] = ()
+    unit: str | None = None
+    grade: str = "internal"
+
+    @property
+    def duckdb_type(self) -> str:
+        return {"text": "varchar", "integer": "bigint", "boolean": "boolean", "date": "date", "timestamp": "timestamp"}.get(self.type, self.type)
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        decimal = DECIMAL.match(self.type)
+        if decimal:
+            return pa.decimal128(int(decimal[1]), int(decimal[2]))
+        return {"text": pa.string(), "integer": pa.int64(), "boolean": pa.bool_(), "date": pa.date32(), "timestamp": pa.timestamp("us")}[self.type]
+
+
+@dataclass(frozen=True)
+class Entity:
+    """A canonical record type: its own columns, followed in the pool by the columns that every row carries."""
+
+    name: str
+    columns: tuple[EntityColumn, ...]
+    every_row: tuple[EntityColumn, ...]
+
+    @cached_property
+    def by_name(self) -> dict[str, EntityColumn]:
+        return {c.name: c for c in self.columns}
+
+    @property
+    def pool_columns(self) -> tuple[EntityColumn, ...]:
+        return self.columns + self.every_row
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        return pa.schema([(c.name, c.arrow_type) for c in self.pool_columns])
+
+
+def _column(name: str, meta: dict[str, Any], where: str) -> EntityColumn:
+    logical = str(meta.get("type", ""))
+    if logical not in {"text", "integer", "boolean", "date", "timestamp"} and not DECIMAL.match(logical):
+        raise EntityError(f"{where}, column '{name}': type '{logical}' is none of text, integer, decimal(p,s), boolean, date, timestamp")
+    return EntityColumn(name, logical, bool(meta.get("required", False)), tuple(meta.get("codes", ())), meta.get("unit"), meta.get("grade", "internal"))
+
+
+def load_entities(*paths: Path) -> dict[str, Entity]:
+    """Read the entities of the pool, and of further YAML files of the same shape (outside contracts bring their own)."""
+    main = yaml.load(POOL_SOURCE_YAML.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)["sources"][0]
+    every_row = tuple(_column(n, m, f"{POOL_SOURCE_YAML.name}, every_row") for n, m in main["config"]["meta"]["every_row"].items())
+    entities: dict[str, Entity] = {}
+    for path in (POOL_SOURCE_YAML, *paths):
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        for source in document["sources"]:
+            for table in source["tables"]:
+                where = f"{path.name}, entity '{table['name']}'"
+                if table["name"] in entities:
+                    raise EntityError(f"{where}: an entity of this name exists already")
+                columns = tuple(_column(c["name"], c.get("config", {}).get("meta", {}), where) for c in table["columns"])
+                clash = {c.name for c in columns} & {c.name for c in every_row}
+                if clash:
+                    raise EntityError(f"{where}: column names {sorted(clash)} are taken by the columns that every row carries")
+                entities[table["name"]] = Entity(table["name"], columns, every_row)
+    return entities

@@ -1,0 +1,247 @@
+"""The contract of one source: one YAML file, checked by these models.
+
+The models are also the source of the JSON Schema that editors use (``pool sources --schema``). Every description is
+shown there, so it says what a writer of contracts needs to know.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+NAME = r"^[a-z][a-z0-9_]*$"
+LOCAL_PREFIX = "_"
+
+Name = Annotated[str, Field(pattern=NAME)]
+Cadence = Literal["daily", "weekly", "monthly", "quarterly", "yearly", "once", "irregular"]
+Grade = Literal["public", "internal", "personal", "sensitive"]
+Severity = Literal["reject", "warn"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Title(_Part):
+    zh: str = Field(min_length=1)
+    en: str = Field(min_length=1)
+
+
+class BatchDate(_Part):
+    """How a file's batch is dated: from its path, or by a constant."""
+
+    path: str | None = Field(None, description="regular expression with one group, searched in the path below landing")
+    format: str | None = Field(None, description="strptime format of the group; without %d a month is its last day, without %m a year its 31 December")
+    constant: dt.date | None = Field(None, description="the date of every file of this source")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> BatchDate:
+        if (self.constant is None) == (self.path is None):
+            raise ValueError("give either 'path' with 'format', or 'constant'")
+        if self.path is not None:
+            if self.format is None:
+                raise ValueError("'path' needs 'format'")
+            if re.compile(self.path).groups != 1:
+                raise ValueError("'path' must hold exactly one group, the date")
+        return self
+
+
+class Landing(_Part):
+    glob: str = Field(min_length=1, description="files of this source, relative to landing; ** for any depth")
+    batch: BatchDate
+    retention_days: int | None = Field(None, ge=1, description="days that delivered files are kept in landing; none = for ever")
+    settle_seconds: int = Field(0, ge=0, description="a file changed less than this long ago is still being written")
+
+    @field_validator("glob")
+    @classmethod
+    def _inside_landing(cls, value: str) -> str:
+        if value.startswith("/") or ".." in value.split("/"):
+            raise ValueError("must stay below landing: no leading '/' and no '..'")
+        return value
+
+
+class Format(_Part):
+    """The shape of a delivered file. gz and zip around it are recognised by their first bytes."""
+
+    kind: Literal["csv", "tsv", "xlsx", "xls", "json", "ndjson", "parquet"]
+    encoding: str = Field("utf-8", description="any encoding that Python knows; a byte order mark is accepted and dropped")
+    delimiter: str = Field(",", min_length=1, max_length=1)
+    quote: str | None = Field('"', description="quote character; null when the delivery never quotes")
+    quoted_lines: bool = Field(False, description="each line is one quoted string that holds the whole row")
+    header_rows: int = Field(1, ge=0, description="rows of the header; several levels are joined with '/', merged cells repeated; 0 = names from 'names'")
+    names: tuple[str, ...] | None = Field(None, description="column names of a delivery without header")
+    skip_rows: int = Field(0, ge=0, description="title rows above the header")
+    header_contains: str | None = Field(None, description="find the header: the first row that holds this cell; title rows above it are skipped")
+    repeated_columns: Literal["refuse", "first"] = Field("refuse", description="what a column name delivered twice means: an error, or a repeated block of which the first is read")
+    repeated_header: Literal["refuse", "skip"] = Field("refuse", description="what a data row equal to the header means: rejected, or skipped as filtered")
+    sheet: str | None = Field(None, description="sheet name, or /pattern/; the first sheet if absent")
+    records: str | None = Field(None, description="json: dotted path to the array of records; the document itself if absent")
+    member: str | None = Field(None, description="zip: glob of the members to read; all if absent")
+
+    @model_validator(mode="after")
+    def _names_without_header(self) -> Format:
+        if self.header_rows == 0 and not self.names and self.kind in {"csv", "tsv", "xlsx", "xls"}:
+            raise ValueError("a delivery without header needs 'names'")
+        return self
+
+
+class Variant(_Part):
+    """Another shape of the same source, for the files whose path below landing matches."""
+
+    match: str = Field(description="glob on the path below landing")
+    format: Format
+
+
+class Extract(_Part):
+    mode: Literal["append", "delta", "full"] = Field(description="append: new rows only; delta: new state of changed keys; full: everything, an absent key is deleted")
+    key: tuple[str, ...] = Field((), description="canonical columns that identify a row; none = its place in its file")
+    version: str | None = Field(None, description="canonical column that orders states of a key; else batch date, file name, row")
+    deleted_when: str | None = Field(None, description="SQL condition: this row says that its key is deleted")
+
+    @model_validator(mode="after")
+    def _key_needed(self) -> Extract:
+        if self.mode == "delta" and not self.key:
+            raise ValueError("mode 'delta' needs a 'key'")
+        if (self.version or self.deleted_when) and not self.key:
+            raise ValueError("'version' and 'deleted_when' need a 'key'")
+        return self
+
+
+class Personal(_Part):
+    """What becomes of a personal value at landing."""
+
+    treatment: Literal["drop", "hmac", "generalise", "keep"]
+    purpose: Name | None = Field(None, description="hmac: the purpose whose derived key hashes the value")
+    to: str | None = Field(None, description="generalise: grid:<degrees>, age_band:<years>, year, month, or prefix:<characters>")
+    reason: str | None = Field(None, description="keep: why the value may stay")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Personal:
+        needed = {"hmac": "purpose", "generalise": "to", "keep": "reason"}.get(self.treatment)
+        if needed and getattr(self, needed) is None:
+            raise ValueError(f"treatment '{self.treatment}' needs '{needed}'")
+        if self.to and not re.match(r"^(grid:0?\.?\d+|age_band:\d+|year|month|prefix:\d+)$", self.to):
+            raise ValueError("'to' is one of grid:<degrees>, age_band:<years>, year, month, prefix:<characters>")
+        return self
+
+
+class Column(_Part):
+    """One canonical column (a key of ``columns``; a name that starts with '_' is usable in conditions but not stored)."""
+
+    source: str | tuple[str, ...] | None = Field(None, alias="from", description="delivered column name, or aliases: the first one present is read")
+    constant: str | int | float | bool | None = Field(None, description="the same value on every row")
+    type: Literal["text", "integer", "decimal", "boolean", "date", "timestamp"] | None = Field(None, description="only for '_' columns; else the entity's type")
+    required: bool = Field(False, description="a row without a value is rejected")
+    optional: bool = Field(False, description="the delivered column may be missing altogether")
+    formats: tuple[str, ...] = Field((), description="strptime formats of a date or timestamp, tried in order; ISO if none")
+    as_day: Literal["first", "last"] = Field("last", description="the day that a month or a year stands for")
+    nulls: tuple[str, ...] = Field((), description="delivered texts that mean no value, besides the empty one")
+    codes: dict[str, str | int | bool | None] | None = Field(None, description="delivered text to canonical value; any other value is rejected as unknown_code")
+    codes_else: str | int | bool | None = Field(None, description="canonical value of every text that 'codes' does not name")
+    unit: str | None = Field(None, description="unit of measure as delivered (second, minute, hour, fen, yuan, wan_yuan, percent, metre, km); converted to the entity's")
+    pad: int | None = Field(None, ge=1, description="text: left-pad with zeros to this length")
+    thousands: str | None = Field(None, max_length=1, description="thousands separator of a number")
+    decimal_mark: Literal[".", ","] = "."
+    strip: str | None = Field(None, description="characters removed from both ends, besides white space")
+    personal: Personal | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Column:
+        dropped = self.personal is not None and self.personal.treatment == "drop"
+        if (self.source is None) == (self.constant is None):
+            raise ValueError("give either 'from' or 'constant'")
+        if dropped and self.constant is not None:
+            raise ValueError("a constant cannot be personal")
+        return self
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        if self.source is None:
+            return ()
+        return (self.source,) if isinstance(self.source, str) else self.source
+
+
+class Rule(_Part):
+    id: Name
+    expect: str = Field(description="SQL condition over canonical columns; a row where it is false breaks the rule (null passes)")
+    severity: Severity = "reject"
+    message: str = Field(min_length=1, description="what is wrong and what to do")
+
+
+class Tolerance(_Part):
+    quarantined_share: float = Field(0.05, ge=0, le=1, description="a batch with a larger share of rejected rows is held")
+    volume_drop: float | None = Field(None, gt=0, le=1, description="warn when rows fall short of recent batches by more than this share")
+
+
+class Reduce(_Part):
+    """The source may enter as counts only: rows are grouped at ingest and ``row_count`` says how many stood behind each."""
+
+    by: tuple[str, ...] = Field(min_length=1, description="canonical columns to group by")
+    sums: tuple[str, ...] = Field((), description="canonical integer columns that are summed")
+
+
+class Correction(_Part):
+    """A known upstream error, put right until upstream is."""
+
+    where: str = Field(description="SQL condition that finds the wrong rows")
+    assign: dict[str, str | int | float | bool | None] = Field(alias="set", description="canonical column to right value")
+    reason: str = Field(min_length=1)
+    expect: int = Field(ge=1, description="rows that are wrong in the batch; another number holds the batch: upstream changed")
+    batch: dt.date | None = Field(None, description="the batch it applies to; every one if absent")
+
+
+class Contract(_Part):
+    id: Name
+    title: Title
+    group: Name = Field(description="set of sources with its own root of units (city, open_data, …)")
+    domain: Name = Field(description="folder of the source: call, case, mediation, …")
+    entity: Name
+    owner: Name
+    systems: tuple[str, ...] = Field((), description="rows of the register of systems that this source stands for")
+    cadence: Cadence
+    due: dt.time | None = Field(None, description="local time of the day after, by which the delivery is expected")
+    grade: Grade
+    landing: Landing
+    format: Format
+    variants: tuple[Variant, ...] = ()
+    extract: Extract
+    filter: str | None = Field(None, description="SQL condition over canonical columns; rows where it is false are left out, counted as filtered")
+    columns: dict[Annotated[str, Field(pattern=r"^_?[a-z][a-z0-9_]*$")], Column] = Field(min_length=1)
+    ignore: tuple[str, ...] | Literal["*"] = Field("*", description="delivered columns known and not read; a list makes any other extra column an error")
+    rules: tuple[Rule, ...] = ()
+    tolerance: Tolerance = Tolerance()
+    reduce: Reduce | None = None
+    corrections: tuple[Correction, ...] = ()
+
+    @model_validator(mode="after")
+    def _columns_exist(self) -> Contract:
+        known = set(self.columns)
+        for where, names in (("extract.key", self.extract.key), ("extract.version", (self.extract.version,) if self.extract.version else ()), ("reduce.by", self.reduce.by if self.reduce else ()), ("reduce.sums", self.reduce.sums if self.reduce else ())):
+            for name in names:
+                if name not in known:
+                    raise ValueError(f"{where} names '{name}', which is not among 'columns'")
+        for name, column in self.columns.items():
+            if name.startswith(LOCAL_PREFIX) and column.type is None:
+                raise ValueError(f"column '{name}' is not of the entity and needs a 'type'")
+            if not name.startswith(LOCAL_PREFIX) and column.type is not None:
+                raise ValueError(f"column '{name}' has its type from the entity: remove 'type'")
+        if self.reduce and self.extract.key:
+            raise ValueError("a reduced source has no 'key': its rows are counts")
+        return self
+
+    def format_of(self, relative_path: str) -> Format:
+        """The shape of one delivered file, by its path below landing."""
+        from pathlib import PurePosixPath
+
+        for variant in self.variants:
+            if PurePosixPath(relative_path).match(variant.match):
+                return variant.format
+        return self.format
+
+    @property
+    def stored_columns(self) -> dict[str, Column]:
+        """The columns that reach the pool: no '_' columns, no dropped ones."""
+        return {n: c for n, c in self.columns.items() if not n.startswith(LOCAL_PREFIX) and not (c.personal and c.personal.treatment == "drop")}
