@@ -1,0 +1,51 @@
+# Set-up, the main job and the tests, from a fresh clone with Python >= 3.11 and make alone.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+POOL_HOME ?= $(CURDIR)/data
+export POOL_HOME
+export DO_NOT_TRACK := 1
+
+.PHONY: setup run ui test lint format lock clean
+.DEFAULT_GOAL := run
+
+setup: $(INSTALLED)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	@echo "Installing into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The fictional city: its deliveries are simulated once, then every night up to the last one is processed.
+run: setup
+	@test -d $(POOL_HOME)/landing/call || $(BIN)/pool simulate --out $(POOL_HOME)/landing
+	@$(BIN)/pool run
+	@$(BIN)/pool status
+
+ui: setup
+	@$(BIN)/pool ui
+
+test: setup
+	@$(BIN)/python -m pytest
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint dbt/models dbt/tests --processes 2 --nofail=false 2>/dev/null || $(BIN)/sqlfluff lint dbt/models dbt/tests
+	@$(BIN)/pool sources --check
+
+format: setup
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/sqlfluff fix --quiet dbt/models dbt/tests
+
+lock:
+	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) dbt/target .mypy_cache .ruff_cache .pytest_cache .hypothesis

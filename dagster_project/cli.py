@@ -1,0 +1,185 @@
+"""The ``pool`` command. Each verb is thin: it sets the home, calls the package that knows, and prints for a person."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from dagster_project.home import Home, HomeBusyError
+from dagster_project.progress import PROGRESS, to_stderr
+
+app = typer.Typer(help="警务数据池 The police data pool.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+HomeOption = Annotated[Path | None, typer.Option("--home", help="everything the pool owns (POOL_HOME, else ./data)")]
+LandingOption = Annotated[Path | None, typer.Option("--landing", help="delivered files (POOL_LANDING, else <home>/landing)")]
+
+FAILED = 1
+USAGE = 2
+HELD = 3
+
+
+def _home(home: Path | None, landing: Path | None = None) -> Home:
+    """The home of this command; child processes and Dagster find it in the environment."""
+    chosen = Home.at(home, landing)
+    os.environ["POOL_HOME"] = str(chosen.root)
+    os.environ["POOL_LANDING"] = str(chosen.landing)
+    return chosen
+
+
+def _day(text: str | None, option: str) -> dt.date | None:
+    if text is None:
+        return None
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{option} {text!r} is no date; write it as 2024-01-31") from None
+
+
+@app.command()
+def run(
+    home: HomeOption = None,
+    landing: LandingOption = None,
+    date: Annotated[str | None, typer.Option("--date", help="the night to process (last night if absent)")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="first night of a range, processed in one run")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="last night of a range")] = None,
+    group: Annotated[list[str] | None, typer.Option("--group", help="enable this group of sources for the home")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help=f"exit with {HELD} when a product is held")] = False,
+) -> None:
+    """Process a night: ingest, dbt, gate, release."""
+    started = time.perf_counter()
+    chosen = _home(home, landing)
+    if date and (first or last):
+        raise typer.BadParameter("give either --date, or --from and --to")
+    if bool(first) != bool(last):
+        raise typer.BadParameter("--from and --to go together")
+    to_stderr()
+    from dagster_project.runs import NightsOutOfRangeError, process_nights
+
+    try:
+        outcome = process_nights(chosen, _day(first or date, "--from"), _day(last or date, "--to"), tuple(group or ()))
+    except (NightsOutOfRangeError, HomeBusyError) as problem:
+        err.print(f"pool: {problem}")
+        raise typer.Exit(USAGE) from None
+    phases = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in PROGRESS.phase_seconds.items())
+    err.print(f"  phases: {phases}; all {time.perf_counter() - started:.1f} s")
+    for line in outcome.lines:
+        out.print(line)
+    if not outcome.succeeded:
+        raise typer.Exit(FAILED)
+    if strict and outcome.held_products:
+        raise typer.Exit(HELD)
+
+
+@app.command()
+def simulate(
+    directory: Annotated[Path, typer.Option("--out", help="folder to deliver into, usually <home>/landing")],
+    seed: Annotated[int, typer.Option(help="the same seed gives the same bytes")] = 1,
+    nights: Annotated[int | None, typer.Option(help="nightly deliveries after the initial load")] = None,
+) -> None:
+    """Deliver what the systems of a small fictional city would deliver."""
+    from dagster_project.city.simulate import simulate as deliver
+
+    to_stderr()
+    options = {} if nights is None else {"nights": nights}
+    result = deliver(directory, seed=seed, progress=PROGRESS.say, **options)
+    out.print(f"delivered {result.files} files for the nights up to {result.last_night} into {directory}")
+
+
+@app.command()
+def sources(
+    check: Annotated[bool, typer.Option("--check", help="check every contract; exit 1 if one is wrong")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="print the JSON Schema of a contract, for editors")] = False,
+) -> None:
+    """List the sources, or check their contracts."""
+    from dagster_project.contracts.load import survey
+
+    if schema:
+        from dagster_project.contracts.json_schema import schema_text
+
+        out.out(schema_text(), end="")
+        return
+    catalogue, problems = survey()
+    for problem in problems:
+        err.print(str(problem), markup=False)
+    if problems:
+        err.print(f"{len(problems)} problem(s)")
+        raise typer.Exit(FAILED)
+    if check:
+        out.print(f"{len(catalogue.contracts)} contracts are right")
+        return
+    table = Table("source", "title", "group", "entity", "cadence", "format", box=None)
+    for contract in catalogue.contracts:
+        table.add_row(contract.id, f"{contract.title.zh} {contract.title.en}", contract.group, contract.entity, contract.cadence, contract.format.kind)
+    out.print(table)
+
+
+@app.command()
+def status(home: HomeOption = None, landing: LandingOption = None) -> None:
+    """What the pool holds, what is held back, and what the current release says of itself."""
+    from dagster_project.status import status_lines
+
+    for line in status_lines(_home(home, landing)):
+        out.print(line)
+
+
+@app.command()
+def releases(home: HomeOption = None) -> None:
+    """List the releases, newest first."""
+    from dagster_project.release import list_releases
+
+    table = Table("release", "as of", "products", "stale", "left out", "", box=None)
+    for release in list_releases(_home(home)):
+        table.add_row(
+            release.version,
+            release.as_of.isoformat(),
+            str(len(release.products)),
+            ", ".join(release.stale) or "-",
+            ", ".join(release.left_out) or "-",
+            "current" if release.is_current else "",
+        )
+    out.print(table)
+
+
+@app.command()
+def rollback(version: Annotated[str, typer.Argument(help="a release that 'pool releases' lists")], home: HomeOption = None) -> None:
+    """Make an earlier release the current one."""
+    from dagster_project.release import rollback as switch_back
+
+    chosen = _home(home)
+    with chosen.writing("rollback"):
+        switch_back(chosen, version)
+    out.print(f"current is {version}")
+
+
+@app.command()
+def query(sql: Annotated[str, typer.Argument(help="SQL over the tables of the current release")], home: HomeOption = None) -> None:
+    """Query the current release, read-only."""
+    from dagster_project.release import open_current
+
+    with open_current(_home(home)) as connection:
+        connection.sql(sql).show(max_rows=100, max_width=200)
+
+
+@app.command()
+def ui(home: HomeOption = None, port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 3000) -> None:
+    """Open the Dagster UI of this home on 127.0.0.1."""
+    from dagster_project.runs import serve_ui
+
+    serve_ui(_home(home), port)
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""The nightly job, its schedule, the sensor on new deliveries, and the alert on a failed run."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from dagster_project.contracts.load import load_catalogue
+from dagster_project.defs.night import NIGHTS, TIMEZONE
+from dagster_project.defs.sources import source_key
+from dagster_project.home import Home
+from dagster_project.ingest.night import plan_source
+
+ALERT_COMMAND = "POOL_ALERT_COMMAND"
+ALERT_SECONDS = 60
+
+nightly_job = dg.define_asset_job("nightly", selection=dg.AssetSelection.all(), partitions_def=NIGHTS, description="一夜：入库、建模、审核、发布。 One night: ingest, dbt, gate, release.")
+
+
+def night_selection(repository: dg.RepositoryDefinition, home: Home) -> list[dg.AssetKey]:
+    """Every asset of the nightly job except the sources of groups that this home has not enabled."""
+    groups = home.enabled_groups()
+    disabled = {source_key(c) for c in load_catalogue().contracts if c.group not in groups}
+    return [key for key in repository.asset_graph.executable_asset_keys if key not in disabled]
+
+
+def last_night(now: dt.datetime) -> dt.date:
+    """The night that has just ended, at a moment of the clock."""
+    return now.astimezone(ZoneInfo(TIMEZONE)).date() - dt.timedelta(days=1)
+
+
+@dg.schedule(job=nightly_job, cron_schedule="0 2 * * *", execution_timezone=TIMEZONE)
+def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Processes the night that ended two hours before."""
+    night = last_night(context.scheduled_execution_time).isoformat()
+    return dg.RunRequest(run_key=night, partition_key=night, asset_selection=night_selection(context.repository_def, Home.at()))
+
+
+@dg.sensor(job=nightly_job, minimum_interval_seconds=300)
+def new_deliveries(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Asks for a run of the last night when landing holds a delivery that the receipts do not know."""
+    home = Home.at()
+    night = last_night(dt.datetime.now(tz=ZoneInfo(TIMEZONE)))
+    groups = home.enabled_groups()
+    waiting = [plan for c in load_catalogue().contracts if c.group in groups for plan in [plan_source(home, c, night)] if plan.batches_to_ingest]
+    if not waiting:
+        yield dg.SkipReason("landing holds nothing that the receipts do not know")
+        return
+    state = ";".join(f"{plan.source_id}:{plan.fingerprint}" for plan in waiting)
+    if state == context.cursor:
+        yield dg.SkipReason("a run for these deliveries was asked for already")
+        return
+    context.update_cursor(state)
+    yield dg.RunRequest(partition_key=night.isoformat(), asset_selection=night_selection(context.repository_def, home))
+
+
+@dg.run_failure_sensor(minimum_interval_seconds=60)
+def alert_on_failure(context: dg.RunFailureSensorContext) -> None:
+    """Hands the failure to the command in POOL_ALERT_COMMAND, if one is set; the message arrives on its standard input."""
+    command = os.environ.get(ALERT_COMMAND)
+    message = f"run {context.dagster_run.run_id} of {context.dagster_run.job_name} failed: {context.failure_event.message}"
+    context.log.error(message)
+    if command:
+        subprocess.run(shlex.split(command), input=message, text=True, check=True, timeout=ALERT_SECONDS)
+
+
+@dg.definitions
+def nightly_definitions() -> dg.Definitions:
+    return dg.Definitions(jobs=[nightly_job], schedules=[nightly], sensors=[new_deliveries, alert_on_failure])

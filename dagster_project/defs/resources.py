@@ -1,0 +1,35 @@
+"""What the steps of a run share: the Great Expectations worker, started beside ingest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from dagster_project.audit import expectations
+
+
+class ExpectationsWorker(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Great Expectations in a process of its own: its import takes longer than a small night's ingest, so both run at once."""
+
+    _worker: Any = PrivateAttr(default=None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        self._worker = expectations.Worker()
+        self._worker.start()
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        self._worker.close()
+
+    @property
+    def worker(self) -> expectations.Worker:
+        return self._worker
+
+
+@dg.definitions
+def resources() -> dg.Definitions:
+    return dg.Definitions(
+        resources={"expectations_worker": ExpectationsWorker()},
+        executor=dg.in_process_executor,
+    )

@@ -1,0 +1,118 @@
+"""Every contract as an asset with its checks; one step per domain, so that a night stays a handful of steps."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from dagster_project.contracts.entities import Entity
+from dagster_project.contracts.load import load_catalogue
+from dagster_project.contracts.model import Contract
+from dagster_project.defs.night import NIGHTS, RETRY_INFRASTRUCTURE_ERRORS, SINGLE_RUN, as_of
+from dagster_project.home import Home
+from dagster_project.ingest.night import SourceResult, ingest_source
+from dagster_project.progress import PROGRESS
+
+BALANCE = "balance"
+DELIVERY = "delivery"
+
+
+def source_key(contract: Contract) -> dg.AssetKey:
+    return dg.AssetKey(["source", contract.id])
+
+
+def _column_schema(entity: Entity) -> dg.TableSchema:
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(c.name, c.type, constraints=dg.TableColumnConstraints(nullable=not c.required), tags={"grade": c.grade})
+            for c in entity.pool_columns
+        ]
+    )
+
+
+def source_spec(contract: Contract, entity: Entity) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        source_key(contract),
+        description=f"{contract.title.zh} {contract.title.en}",
+        group_name=f"{contract.group}_{contract.domain}" if contract.group != contract.domain else contract.group,
+        owners=[f"team:{contract.owner}"],
+        kinds={contract.format.kind, "parquet"},
+        tags={"group": contract.group, "entity": contract.entity, "cadence": contract.cadence, "grade": contract.grade},
+        metadata={"dagster/column_schema": _column_schema(entity), "landing": contract.landing.glob},
+        partitions_def=NIGHTS,
+    )
+
+
+def source_checks(contract: Contract) -> list[dg.AssetCheckSpec]:
+    key = source_key(contract)
+    return [
+        dg.AssetCheckSpec(BALANCE, asset=key, description="Per file, rows read = accepted + quarantined + duplicate + filtered."),
+        dg.AssetCheckSpec(DELIVERY, asset=key, description="Every batch was read and is within its tolerances; a held source keeps its last good batch."),
+    ]
+
+
+def _events(contract: Contract, result: SourceResult) -> Iterator[Any]:
+    key = source_key(contract)
+    yield dg.MaterializeResult(
+        asset_key=key,
+        data_version=dg.DataVersion(result.content_version),
+        metadata={
+            "dagster/row_count": result.rows_in_pool,
+            "status": result.status,
+            "batches_changed": len(result.batches),
+            "rows_read": result.rows_read,
+            "rows_accepted": result.rows_accepted,
+            "rows_quarantined": result.rows_quarantined,
+            "rows_duplicate": result.rows_duplicate,
+            "rows_filtered": result.rows_filtered,
+        },
+    )
+    yield dg.AssetCheckResult(
+        asset_key=key, check_name=BALANCE, passed=not result.unbalanced_files, metadata={"files_out_of_balance": list(result.unbalanced_files)}
+    )
+    held = result.status in {"held", "failed"}
+    yield dg.AssetCheckResult(asset_key=key, check_name=DELIVERY, passed=not held, metadata={"messages": list(result.messages)})
+
+
+def ingest_step(domain: str, contracts: list[Contract], entities: dict[str, Entity]) -> dg.AssetsDefinition:
+    """The step that ingests the selected sources of one domain; a source with bad data is held and stops nobody."""
+    by_key = {source_key(c): c for c in contracts}
+
+    @dg.multi_asset(
+        name=f"ingest_{domain}",
+        specs=[source_spec(c, entities[c.entity]) for c in contracts],
+        check_specs=[check for c in contracts for check in source_checks(c)],
+        can_subset=True,
+        backfill_policy=SINGLE_RUN,
+        retry_policy=RETRY_INFRASTRUCTURE_ERRORS,
+    )
+    def _ingest(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        home, night = Home.at().ensure(), as_of(context)
+        with home.writing(f"ingest of {domain}"), PROGRESS.phase("ingest"):
+            for key in sorted(context.selected_asset_keys):
+                contract = by_key[key]
+                result = ingest_source(home, contract, entities[contract.entity], night, progress=PROGRESS.say)
+                for message in result.messages:
+                    context.log.warning(message)
+                yield from _events(contract, result)
+
+    return _ingest
+
+
+class SourcesComponent(dg.Component):
+    """Turns every contract of the project and of POOL_SOURCES into an asset with checks."""
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        catalogue = load_catalogue()
+        by_step: dict[str, list[Contract]] = defaultdict(list)
+        for contract in catalogue.contracts:
+            by_step[contract.domain].append(contract)
+        return dg.Definitions(assets=[ingest_step(domain, contracts, catalogue.entities) for domain, contracts in sorted(by_step.items())])
+
+
+@dg.component_instance
+def sources(context: dg.ComponentLoadContext) -> SourcesComponent:
+    return SourcesComponent()

@@ -1,0 +1,38 @@
+"""Progress of long work for a person at a terminal: silent unless switched on, and never part of a result."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TextIO
+
+
+@dataclass
+class Progress:
+    """Prints what is under way, and keeps the wall seconds of each phase in the order in which they ran."""
+
+    stream: TextIO | None = None
+    phase_seconds: dict[str, float] = field(default_factory=dict)
+
+    def say(self, text: str) -> None:
+        if self.stream is not None:
+            print(f"  {text}", file=self.stream, flush=True)  # noqa: T201
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.phase_seconds[name] = self.phase_seconds.get(name, 0.0) + time.perf_counter() - started
+
+
+PROGRESS = Progress()
+
+
+def to_stderr() -> None:
+    """Show progress on standard error from now on."""
+    PROGRESS.stream = sys.stderr

@@ -1,0 +1,137 @@
+"""Runs of the nightly Dagster job in this process, recorded in the home's own instance so that the UI shows them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from dagster_project.contracts.load import load_catalogue
+from dagster_project.home import Home
+from dagster_project.ingest.landing import discover
+from dagster_project.progress import PROGRESS
+
+INSTANCE_TEMPLATE = Path(__file__).resolve().parents[1] / "dagster.yaml"
+WORKSPACE = Path(__file__).resolve().parents[1] / "workspace.yaml"
+PROCESS_TAG = "pool/process"
+FIRST_NIGHT_TAG = "pool/first_night"
+
+
+class NightsOutOfRangeError(ValueError):
+    """The nights asked for cannot be processed; the message says which can."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: ``lines`` for a person, the products that were held, and whether every step succeeded."""
+
+    succeeded: bool
+    lines: tuple[str, ...]
+    held_products: tuple[str, ...] = ()
+
+
+def prepare_instance(home: Home) -> None:
+    """Point Dagster at the home's own instance, loopback only and without telemetry."""
+    home.ensure()
+    (home.dagster / "dagster.yaml").write_text(INSTANCE_TEMPLATE.read_text(encoding="utf-8"), encoding="utf-8")
+    os.environ["DAGSTER_HOME"] = str(home.dagster)
+    os.environ["DO_NOT_TRACK"] = "1"
+
+
+def groups_with_deliveries(home: Home) -> tuple[str, ...]:
+    """The groups of which landing holds at least one file."""
+    contracts = load_catalogue().contracts
+    return tuple(sorted({c.group for c in contracts if any(discover(c, home.landing))}))
+
+
+def settle_groups(home: Home, asked_for: tuple[str, ...]) -> None:
+    """A new home enables the groups asked for, else those that landing delivers; a home that knows its groups adds the asked-for ones."""
+    if home.settings_file.exists():
+        if asked_for:
+            home.enable_groups((*home.enabled_groups(), *asked_for))
+        return
+    found = asked_for or groups_with_deliveries(home)
+    if not found:
+        raise NightsOutOfRangeError(f"no source of any group has a delivery under {home.landing}; deliver files there, or run 'pool simulate --out {home.landing}'")
+    home.enable_groups(found)
+
+
+def _last_delivered_night(home: Home) -> dt.date:
+    from dagster_project.defs.night import FIRST_NIGHT
+
+    groups = home.enabled_groups()
+    dates = [f.batch_date for c in load_catalogue().contracts if c.group in groups for f in discover(c, home.landing)[0]]
+    return max(dates, default=FIRST_NIGHT)
+
+
+def _end_runs_of_dead_processes(instance: object) -> None:
+    """Close the runs whose process was killed: nothing else would, and the UI's queue waits for them."""
+    from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+
+    assert isinstance(instance, DagsterInstance)
+    for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING])):
+        process = run.tags.get(PROCESS_TAG)
+        if process is not None and not Path(f"/proc/{process}").exists():
+            instance.report_run_failed(run, message=f"process {process} of this run was killed; the next run repeats its work")
+
+
+def process_nights(home: Home, first: dt.date | None, last: dt.date | None, groups: tuple[str, ...] = ()) -> Outcome:
+    """Run the nightly job for the nights ``first`` … ``last`` as one run; the last delivered night if both are None.
+
+    The run carries the partition of the last night alone: a night ingests every batch dated up to it, and Dagster writes an
+    event per asset and partition of a range (a year of nights with 20 assets took 317 s of event writing, the work none).
+
+    Raises NightsOutOfRangeError for nights that do not exist, HomeBusyError if another process writes to the home.
+    """
+    home.ensure()
+    settle_groups(home, groups)
+    prepare_instance(home)
+    with PROGRESS.phase("start"):
+        import dagster as dg
+        from dagster_project.definitions import defs
+        from dagster_project.defs.night import FIRST_NIGHT, TIMEZONE
+        from dagster_project.defs.nightly import last_night, night_selection
+
+        newest = last_night(dt.datetime.now(tz=ZoneInfo(TIMEZONE)))
+        last = last or min(_last_delivered_night(home), newest)
+        first = first or last
+        if not FIRST_NIGHT <= first <= last <= newest:
+            raise NightsOutOfRangeError(f"nights {first} to {last} cannot be processed: they must lie between {FIRST_NIGHT} and {newest}, first before last")
+        repository = defs().get_repository_def()
+        job = repository.get_job("nightly")
+    nights = str(last) if first == last else f"{first} to {last}"
+    PROGRESS.say(f"night {nights}, groups {', '.join(home.enabled_groups())}")
+    tags = {FIRST_NIGHT_TAG: first.isoformat(), PROCESS_TAG: str(os.getpid())}
+    with dg.DagsterInstance.get() as instance:
+        _end_runs_of_dead_processes(instance)
+        result = job.execute_in_process(
+            instance=instance, partition_key=last.isoformat(), tags=tags, asset_selection=night_selection(repository, home), raise_on_error=False
+        )
+    return _outcome(home, result)
+
+
+def _outcome(home: Home, result: object) -> Outcome:
+    from dagster import ExecuteInProcessResult
+
+    from dagster_project.release import current_release
+    from dagster_project.status import release_lines
+
+    assert isinstance(result, ExecuteInProcessResult)
+    failures = [f"step {e.step_key} failed: {e.step_failure_data.error.to_string() if e.step_failure_data.error else e.message}" for e in result.get_step_failure_events()]
+    if not result.success:
+        return Outcome(False, (*failures, f"run {result.run_id} failed; nothing was released, 'pool ui' shows its log"))
+    release = current_release(home)
+    if release is None:
+        return Outcome(False, ("no release came out of this run",))
+    return Outcome(True, tuple(release_lines(release)), tuple((*release.stale, *release.left_out)))
+
+
+def serve_ui(home: Home, port: int) -> None:
+    """Run the Dagster UI and daemon for this home on 127.0.0.1 until interrupted."""
+    prepare_instance(home)
+    dagster = Path(sys.executable).with_name("dagster")
+    subprocess.run([str(dagster), "dev", "--workspace", str(WORKSPACE), "--host", "127.0.0.1", "--port", str(port)], check=False)
