@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 NAME = r"^[a-z][a-z0-9_]*$"
 LOCAL_PREFIX = "_"
@@ -19,6 +21,11 @@ Name = Annotated[str, Field(pattern=NAME)]
 Cadence = Literal["daily", "weekly", "monthly", "quarterly", "yearly", "once", "irregular"]
 Grade = Literal["public", "internal", "personal", "sensitive"]
 Severity = Literal["reject", "warn"]
+
+
+def _misplaced(problem: str, at: tuple[str | int, ...], word: str = "", known: Iterable[str] = ()) -> PydanticCustomError:
+    """An error that knows its place in the document, and the words that would have been right there."""
+    return PydanticCustomError("misplaced", "{problem}", {"problem": problem, "at": at, "word": word, "known": tuple(known)})
 
 
 class _Part(BaseModel):
@@ -44,9 +51,19 @@ class BatchDate(_Part):
         if self.path is not None:
             if self.format is None:
                 raise ValueError("'path' needs 'format'")
-            if re.compile(self.path).groups != 1:
+            try:
+                groups = re.compile(self.path).groups
+            except re.error as wrong:
+                raise ValueError(f"'path' is not a regular expression: {wrong}") from None
+            if groups != 1:
                 raise ValueError("'path' must hold exactly one group, the date")
         return self
+
+    def first_day(self, batch_date: dt.date) -> dt.date:
+        """The first day of a batch's period: of its year or month where the path says no more, else the day itself."""
+        if self.format is None or "%d" in self.format or "%j" in self.format:
+            return batch_date
+        return batch_date.replace(day=1) if any(month in self.format for month in ("%m", "%b", "%B")) else batch_date.replace(month=1, day=1)
 
 
 class Landing(_Part):
@@ -133,11 +150,13 @@ class Column(_Part):
 
     source: str | tuple[str, ...] | None = Field(None, alias="from", description="delivered column name, or aliases: the first one present is read")
     constant: str | int | float | bool | None = Field(None, description="the same value on every row")
+    batch: Literal["first_day", "last_day"] | None = Field(None, description="first or last day of the period that the batch stands for: for facts that only the file's path dates")
     type: Literal["text", "integer", "decimal", "boolean", "date", "timestamp"] | None = Field(None, description="only for '_' columns; else the entity's type")
     required: bool = Field(False, description="a row without a value is rejected")
     optional: bool = Field(False, description="the delivered column may be missing altogether")
     formats: tuple[str, ...] = Field((), description="strptime formats of a date or timestamp, tried in order; ISO if none")
     as_day: Literal["first", "last"] = Field("last", description="the day that a month or a year stands for")
+    truncate: Literal["minute", "hour", "day", "month", "year"] | None = Field(None, description="date or timestamp: cut to the beginning of this period")
     nulls: tuple[str, ...] = Field((), description="delivered texts that mean no value, besides the empty one")
     codes: dict[str, str | int | bool | None] | None = Field(None, description="delivered text to canonical value; any other value is rejected as unknown_code")
     codes_else: str | int | bool | None = Field(None, description="canonical value of every text that 'codes' does not name")
@@ -151,10 +170,10 @@ class Column(_Part):
     @model_validator(mode="after")
     def _one_origin(self) -> Column:
         dropped = self.personal is not None and self.personal.treatment == "drop"
-        if (self.source is None) == (self.constant is None):
-            raise ValueError("give either 'from' or 'constant'")
-        if dropped and self.constant is not None:
-            raise ValueError("a constant cannot be personal")
+        if sum(origin is not None for origin in (self.source, self.constant, self.batch)) != 1:
+            raise ValueError("give either 'from', 'constant' or 'batch'")
+        if dropped and self.source is None:
+            raise ValueError("only a delivered value can be personal")
         return self
 
     @property
@@ -218,18 +237,22 @@ class Contract(_Part):
 
     @model_validator(mode="after")
     def _columns_exist(self) -> Contract:
-        known = set(self.columns)
-        for where, names in (("extract.key", self.extract.key), ("extract.version", (self.extract.version,) if self.extract.version else ()), ("reduce.by", self.reduce.by if self.reduce else ()), ("reduce.sums", self.reduce.sums if self.reduce else ())):
-            for name in names:
-                if name not in known:
-                    raise ValueError(f"{where} names '{name}', which is not among 'columns'")
+        named: list[tuple[tuple[str | int, ...], str]] = [(("extract", "key", i), name) for i, name in enumerate(self.extract.key)]
+        if self.extract.version:
+            named.append((("extract", "version"), self.extract.version))
+        if self.reduce:
+            named += [(("reduce", "by", i), name) for i, name in enumerate(self.reduce.by)]
+            named += [(("reduce", "sums", i), name) for i, name in enumerate(self.reduce.sums)]
+        for at, name in named:
+            if name not in self.columns:
+                raise _misplaced(f"'{name}' is not among 'columns'", at, name, self.columns)
         for name, column in self.columns.items():
             if name.startswith(LOCAL_PREFIX) and column.type is None:
-                raise ValueError(f"column '{name}' is not of the entity and needs a 'type'")
+                raise _misplaced(f"column '{name}' is not of the entity and needs a 'type'", ("columns", name))
             if not name.startswith(LOCAL_PREFIX) and column.type is not None:
-                raise ValueError(f"column '{name}' has its type from the entity: remove 'type'")
+                raise _misplaced(f"column '{name}' has its type from the entity: remove 'type'", ("columns", name, "type"))
         if self.reduce and self.extract.key:
-            raise ValueError("a reduced source has no 'key': its rows are counts")
+            raise _misplaced("a reduced source has no 'key': its rows are counts", ("extract", "key"))
         return self
 
     def format_of(self, relative_path: str) -> Format:

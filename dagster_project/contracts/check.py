@@ -1,0 +1,245 @@
+"""A contract against the entity it feeds: names, types, codes, units, conditions, and what becomes of personal values."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+
+from dagster_project.contracts.conditions import ConditionError, check_condition
+from dagster_project.contracts.entities import Entity, EntityColumn
+from dagster_project.contracts.model import LOCAL_PREFIX, Column, Contract, Format
+from dagster_project.contracts.personal import personal_kind
+from dagster_project.contracts.problems import DocumentPath, Finding, did_you_mean
+from dagster_project.contracts.units import UNITS, UnitError, factor
+
+COMMON_ENCODINGS = (
+    "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "gb18030", "gbk", "gb2312", "big5", "shift_jis", "cp932", "euc_jp", "cp949",
+    "euc_kr", "latin-1", "cp1252", "cp437", "ascii",
+)  # fmt: skip
+DIRECTIVES = frozenset("YymdHIMSfpjbBaA%")
+NUMBERS = ("integer", "decimal")
+TIMES = ("date", "timestamp")
+WITHOUT_CONVERSION = frozenset({"source", "constant", "batch", "required", "optional", "personal"})
+Value = str | int | float | bool | None
+
+
+def check_contract(contract: Contract, entity: Entity) -> list[Finding]:
+    """Everything wrong between a contract and its entity, in the order of the document; empty when it is sound."""
+    return [
+        *_formats(contract),
+        *_batch_date(contract),
+        *_key_and_reduce(contract, entity),
+        *_columns(contract, entity),
+        *_conditions(contract, entity),
+        *_corrections(contract, entity),
+    ]
+
+
+def logical_type(name: str, column: Column, entity: Entity) -> str:
+    """The type of a mapped column: of the entity, or its own for a '_' column; 'decimal' without its digits."""
+    declared = column.type or (entity.by_name[name].type if name in entity.by_name else "text")
+    return declared.split("(")[0]
+
+
+def _formats(contract: Contract) -> Iterator[Finding]:
+    yield from _format(contract.format, ("format",), contract)
+    for i, variant in enumerate(contract.variants):
+        yield from _format(variant.format, ("variants", i, "format"), contract)
+
+
+def _format(shape: Format, at: DocumentPath, contract: Contract) -> Iterator[Finding]:
+    try:
+        known = codecs.lookup(shape.encoding)._is_text_encoding
+    except LookupError:
+        known = False
+    if not known:
+        hint = did_you_mean(shape.encoding, COMMON_ENCODINGS)
+        yield Finding((*at, "encoding"), f"'{shape.encoding}' is not an encoding of text", hint)
+    if shape.sheet and shape.sheet.startswith("/"):
+        try:
+            re.compile(shape.sheet.strip("/"))
+        except re.error as wrong:
+            yield Finding((*at, "sheet"), f"'{shape.sheet}' is not a regular expression: {wrong}")
+    if shape.names and shape.header_rows == 0:
+        repeated = {name for name in shape.names if shape.names.count(name) > 1}
+        if repeated:
+            yield Finding((*at, "names"), f"names twice: {', '.join(sorted(repeated))}")
+        for name, column in contract.columns.items():
+            if column.aliases and not column.optional and not contract.variants and not set(column.aliases) & set(shape.names):
+                yield Finding(
+                    ("columns", name, "from"),
+                    f"'{column.aliases[0]}' is not among 'format.names'",
+                    did_you_mean(column.aliases[0], shape.names),
+                )
+
+
+def _batch_date(contract: Contract) -> Iterator[Finding]:
+    pattern = contract.landing.batch.format
+    if pattern is None:
+        return
+    at: DocumentPath = ("landing", "batch", "format")
+    yield from _directives(pattern, at)
+    if "%Y" not in pattern and "%y" not in pattern:
+        yield Finding(at, f"'{pattern}' has no year", "write %Y, %Y%m, %Y%m%d or the like")
+
+
+def _directives(pattern: str, at: DocumentPath) -> Iterator[Finding]:
+    unknown = [d for d in re.findall(r"%(.?)", pattern) if d not in DIRECTIVES]
+    if unknown or "%" not in pattern:
+        found = f"'%{unknown[0]}' is not a part of a time" if unknown else "it holds no % directive"
+        yield Finding(at, f"'{pattern}' is not a format of a time: {found}", "write it as in %Y-%m-%d %H:%M:%S")
+
+
+def _key_and_reduce(contract: Contract, entity: Entity) -> Iterator[Finding]:
+    stored = contract.stored_columns
+    for i, name in enumerate(contract.extract.key):
+        if name not in stored:
+            yield Finding(("extract", "key", i), f"'{name}' does not reach the pool, a key must")
+    version = contract.columns.get(contract.extract.version or "")
+    if version is not None and version.personal is not None and version.personal.treatment == "drop":
+        yield Finding(("extract", "version"), f"'{contract.extract.version}' is dropped, a version must be read")
+    if contract.reduce is None:
+        return
+    for i, name in enumerate(contract.reduce.by):
+        if name not in stored:
+            yield Finding(("reduce", "by", i), f"'{name}' does not reach the pool, a column to group by must")
+    for i, name in enumerate(contract.reduce.sums):
+        if name in entity.by_name and entity.by_name[name].type != "integer":
+            yield Finding(("reduce", "sums", i), f"'{name}' is {entity.by_name[name].type}; only integers are summed")
+    lost = sorted(set(stored) - set(contract.reduce.by) - set(contract.reduce.sums))
+    for name in lost:
+        if contract.columns[name].aliases:
+            yield Finding(
+                ("columns", name),
+                f"'{name}' is neither in 'reduce.by' nor in 'reduce.sums': it would be lost",
+                "name it with '_' if only a condition needs it",
+            )
+
+
+def _columns(contract: Contract, entity: Entity) -> Iterator[Finding]:
+    for name, column in contract.columns.items():
+        at: DocumentPath = ("columns", name)
+        canonical = entity.by_name.get(name)
+        dropped = column.personal is not None and column.personal.treatment == "drop"
+        if canonical is None and not name.startswith(LOCAL_PREFIX) and not dropped:
+            yield Finding(at, f"'{name}' is not a column of entity '{entity.name}'", did_you_mean(name, entity.by_name))
+            continue
+        yield from _personal(name, column, canonical, at)
+        if dropped:
+            continue
+        if column.constant is not None:
+            yield from _value(column.constant, logical_type(name, column, entity), canonical, (*at, "constant"))
+        if column.batch is not None and logical_type(name, column, entity) not in TIMES:
+            yield Finding((*at, "batch"), f"'batch' gives a day; '{name}' is {logical_type(name, column, entity)}")
+        if not column.model_fields_set <= WITHOUT_CONVERSION:
+            yield from _conversions(name, column, entity, at)
+    for canonical in entity.columns:
+        if canonical.required and canonical.name not in contract.stored_columns:
+            hint = "map it, or give it a constant"
+            yield Finding(("columns",), f"entity '{entity.name}' requires '{canonical.name}', which is not mapped", hint)
+    if contract.ignore != "*":
+        mapped = {alias for column in contract.columns.values() for alias in column.aliases}
+        for i, ignored in enumerate(contract.ignore):
+            if ignored in mapped:
+                yield Finding(("ignore", i), f"'{ignored}' is mapped above and ignored here")
+
+
+def _personal(name: str, column: Column, canonical: EntityColumn | None, at: DocumentPath) -> Iterator[Finding]:
+    treatment = column.personal.treatment if column.personal else None
+    if treatment is None:
+        for alias in column.aliases:
+            kind = personal_kind(alias)
+            if kind is not None:
+                message = f"delivered column '{alias}' looks like {_article(kind)} and nothing says what becomes of it"
+                yield Finding((*at, "from"), message, "add 'personal: {treatment: drop}', or hmac, generalise, keep with a reason")
+                break
+    if canonical is None:
+        return
+    if canonical.grade == "pseudonym" and treatment != "hmac":
+        yield Finding(at, f"'{name}' holds pseudonyms only", "add 'personal: {treatment: hmac, purpose: …}'")
+    if treatment == "hmac" and canonical.type != "text":
+        yield Finding((*at, "personal"), f"a hash is text, '{name}' is {canonical.type}")
+
+
+def _article(kind: str) -> str:
+    if kind == "free text":
+        return kind
+    return f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
+
+
+def _conversions(name: str, column: Column, entity: Entity, at: DocumentPath) -> Iterator[Finding]:
+    logical = logical_type(name, column, entity)
+    canonical = entity.by_name.get(name)
+    for key, fits in (("formats", TIMES), ("truncate", TIMES), ("batch", TIMES), ("thousands", NUMBERS), ("unit", NUMBERS), ("pad", ("text",))):
+        if getattr(column, key) and logical not in fits:
+            yield Finding((*at, key), f"'{key}' is for {' and '.join(fits)} columns; '{name}' is {logical}")
+    for i, pattern in enumerate(column.formats):
+        yield from _directives(pattern, (*at, "formats", i))
+    for delivered, value in (column.codes or {}).items():
+        yield from _value(value, logical, canonical, (*at, "codes", delivered))
+    if column.codes_else is not None:
+        yield from _value(column.codes_else, logical, canonical, (*at, "codes_else"))
+    if "codes_else" in column.model_fields_set and column.codes is None:
+        yield Finding((*at, "codes_else"), "'codes_else' says what other texts than those in 'codes' mean: give 'codes' too")
+    if column.unit is None or logical not in NUMBERS:
+        return
+    if column.unit not in UNITS:
+        yield Finding((*at, "unit"), f"'{column.unit}' is not a known unit of measure", did_you_mean(column.unit, UNITS))
+    elif canonical is not None and canonical.unit is None:
+        yield Finding((*at, "unit"), f"'{name}' has no unit of measure in entity '{entity.name}', so nothing can be converted")
+    elif canonical is not None and canonical.unit is not None:
+        try:
+            factor(column.unit, canonical.unit)
+        except UnitError as wrong:
+            yield Finding((*at, "unit"), str(wrong))
+
+
+def _value(value: Value, logical: str, canonical: EntityColumn | None, at: DocumentPath) -> Iterator[Finding]:
+    """A canonical value written in the contract: of the right type, and one of the entity's codes where it has codes."""
+    if value is None:
+        return
+    fits = {
+        "text": isinstance(value, str),
+        "integer": isinstance(value, int) and not isinstance(value, bool),
+        "decimal": isinstance(value, (int, float)) and not isinstance(value, bool),
+        "boolean": isinstance(value, bool),
+    }.get(logical, isinstance(value, str))
+    if not fits:
+        hint = {"text": "put it in quotes", "boolean": "write true or false", "integer": "write digits without quotes"}.get(logical)
+        yield Finding(at, f"{value!r} is not {logical}", hint)
+    elif canonical is not None and canonical.codes and value not in canonical.codes:
+        yield Finding(at, f"'{value}' is not a code of '{canonical.name}'", did_you_mean(str(value), canonical.codes))
+
+
+def _conditions(contract: Contract, entity: Entity) -> Iterator[Finding]:
+    read = {name: c for name, c in contract.columns.items() if not (c.personal and c.personal.treatment == "drop")}
+    types = {name: c.type or entity.by_name[name].type for name, c in read.items() if c.type or name in entity.by_name}
+    written: list[tuple[DocumentPath, str | None]] = [
+        (("filter",), contract.filter),
+        (("extract", "deleted_when"), contract.extract.deleted_when),
+    ]
+    written += [(("rules", i, "expect"), rule.expect) for i, rule in enumerate(contract.rules)]
+    written += [(("corrections", i, "where"), correction.where) for i, correction in enumerate(contract.corrections)]
+    for at, sql in written:
+        if sql is None:
+            continue
+        try:
+            check_condition(sql, types)
+        except ConditionError as wrong:
+            yield Finding(at, str(wrong))
+    seen: set[str] = set()
+    for i, rule in enumerate(contract.rules):
+        if rule.id in seen:
+            yield Finding(("rules", i, "id"), f"two rules are called '{rule.id}'")
+        seen.add(rule.id)
+
+
+def _corrections(contract: Contract, entity: Entity) -> Iterator[Finding]:
+    for i, correction in enumerate(contract.corrections):
+        for name, value in correction.assign.items():
+            at: DocumentPath = ("corrections", i, "set", name)
+            if name not in contract.columns:
+                yield Finding(at, f"'{name}' is not among 'columns'", did_you_mean(name, contract.columns))
+            else:
+                yield from _value(value, logical_type(name, contract.columns[name], entity), entity.by_name.get(name), at)

@@ -1,0 +1,494 @@
+"""One batch from landing to pool: read, convert, settle duplicates, decide, and put pool file, quarantine file and receipts in place.
+
+The order of the last three is fixed: a run killed between them leaves receipts that do not match, so the next run makes the batch
+again. A batch that cannot be trusted is held: its quarantine and receipts tell why, its pool file stays as it was.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from dagster_project.contracts.entities import Entity
+from dagster_project.contracts.model import Contract, Format
+from dagster_project.home import Home
+from dagster_project.ingest.conversion import ACCEPTED, FILTERED, REJECTED, Conversion, ConversionError, Converted
+from dagster_project.ingest.deidentify import HashKey
+from dagster_project.ingest.duplicates import Dropped, find_duplicates, rewrite_without
+from dagster_project.ingest.landing import DeliveredFile, RefusedFile, still_same
+from dagster_project.ingest.mapping import Mapping
+from dagster_project.ingest.pipeline import ReadAhead, WriteBehind
+from dagster_project.ingest.pool import ContentHash, PoolWriter, batch_path, draft_of, put_in_place, remove_drafts, sync_folder
+from dagster_project.ingest.quarantine import QuarantineWriter, quarantine_path
+from dagster_project.ingest.readers import RawChunk, RawReject, UnreadableFile, read_file
+from dagster_project.ingest.receipts import BatchReceipt, FileReceipt, Receipts, Status
+from dagster_project.ingest.reduction import Reducer
+
+CHUNK_ROWS = 1 << 19
+CHUNK_BYTES = 96 << 20
+UNREADABLE = "unreadable_file"
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """A file of a batch. ``owner``: an earlier batch of the source has the same file and keeps its rows."""
+
+    file: DeliveredFile
+    sha256: str
+    owner: dt.date | None = None
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """What a batch is to be made from. ``fingerprint`` is equal when nothing that could change the result has changed.
+
+    ``refused`` files belong to the batch but cannot be taken: without them it is not whole, and so it fails.
+    """
+
+    batch_date: dt.date
+    files: tuple[PlannedFile, ...]
+    refused: tuple[RefusedFile, ...]
+    fingerprint: str
+    contract_version: str
+    key_id: str
+
+
+@dataclass
+class _Tally:
+    read: int = 0
+    accepted: int = 0
+    quarantined: int = 0
+    duplicate: int = 0
+    filtered: int = 0
+    seconds: float = 0.0
+    failure: str = ""
+    format: Format | None = None
+
+    def all_quarantined(self) -> None:
+        self.quarantined, self.accepted, self.duplicate, self.filtered = self.read, 0, 0, 0
+
+
+@dataclass
+class BatchResult:
+    """A batch as it was made: its receipts, why it was held, and the wall seconds of each phase."""
+
+    receipt: BatchReceipt
+    files: list[FileReceipt]
+    held_because: list[str]
+    phase_seconds: dict[str, float] = field(default_factory=dict)
+
+
+class _Work:
+    """The state of one batch while its files stream through."""
+
+    def __init__(
+        self, home: Home, contract: Contract, entity: Entity, plan: BatchPlan, key: HashKey | None, connection: duckdb.DuckDBPyConnection
+    ):
+        self.contract, self.plan, self.connection = contract, plan, connection
+        self.mapping = Mapping(contract, entity, plan.batch_date, key)
+        self.conversion = Conversion(self.mapping, connection)
+        self.path = batch_path(home, entity.name, contract.id, plan.batch_date)
+        self.quarantine_path = quarantine_path(home, contract.id, plan.batch_date)
+        for folder in (self.path.parent, self.quarantine_path.parent):
+            remove_drafts(folder)
+        self.pool = PoolWriter(entity, contract.id, plan.batch_date, draft_of(self.path))
+        self.quarantine = QuarantineWriter(self.mapping, connection, draft_of(self.quarantine_path))
+        self.tallies: dict[str, _Tally] = {}
+        self.content_hash = ContentHash()
+        self.content: list[npt.NDArray[np.uint64]] = []
+        self.corrected: Counter[int] = Counter()
+        self.warned: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+
+    def items(self, file: DeliveredFile, format: Format) -> Iterator[RawChunk | list[RawReject]]:
+        """Chunks and rejects of a file, small ones put together."""
+        raw = read_file(file, format, self.mapping.wanted, self.mapping.optional, known=self.mapping.known, ignore=self.contract.ignore)
+        return _gathered(_timed(raw, self.seconds, "read"))
+
+
+def ingest_batch(
+    home: Home,
+    contract: Contract,
+    entity: Entity,
+    plan: BatchPlan,
+    key: HashKey | None,
+    connection: duckdb.DuckDBPyConnection,
+    receipts: Receipts,
+) -> BatchResult:
+    """Make one batch. Only infrastructure errors (OSError of the home, MemoryError) are raised."""
+    started = time.perf_counter()
+    work = _Work(home, contract, entity, plan, key, connection)
+    try:
+        _stream_files(work, receipts)
+        work.pool.close()
+        dropped = _settle_duplicates(work)
+        failures = _failures(work)
+        held = failures or _intolerable(work)
+        work.quarantine.close()
+        with _clock(work, "commit"):
+            receipt, files = _commit(home, work, receipts, "failed" if failures else "held" if held else "ok", held, dropped)
+    finally:
+        for draft in (draft_of(work.path), work.quarantine.draft):
+            draft.unlink(missing_ok=True)
+    seconds = {**work.seconds, "total": time.perf_counter() - started}
+    return BatchResult(receipt, files, held, seconds)
+
+
+def _stream_files(work: _Work, receipts: Receipts) -> None:
+    first_of: dict[str, str] = {}
+    for planned in work.plan.files:
+        name = planned.file.relative_path
+        format = work.contract.format_of(name)
+        tally = work.tallies[name] = _Tally(format=format)
+        began = time.perf_counter()
+        twin = first_of.get(planned.sha256)
+        if twin is not None and work.tallies[twin].format == format:
+            _all_duplicates(tally, work.tallies[twin].read, work.tallies[twin].failure)
+        elif planned.owner is not None:
+            _all_duplicates(tally, _rows_of_owner(receipts, work, planned), "")
+        else:
+            first_of.setdefault(planned.sha256, name)
+            _stream_file(work, planned.file, format, tally)
+        tally.seconds = time.perf_counter() - began
+
+
+def _all_duplicates(tally: _Tally, rows: int, failure: str) -> None:
+    tally.read, tally.failure = rows, failure
+    if failure:
+        tally.all_quarantined()
+    else:
+        tally.duplicate = rows
+
+
+def _rows_of_owner(receipts: Receipts, work: _Work, planned: PlannedFile) -> int:
+    return max(
+        (f.rows_read for f in receipts.files(work.contract.id) if f.batch_date == planned.owner and f.sha256 == planned.sha256), default=0
+    )
+
+
+def _stream_file(work: _Work, file: DeliveredFile, format: Format, tally: _Tally) -> None:
+    reducer = Reducer(work.mapping, work.connection) if work.contract.reduce else None
+    try:
+        with ReadAhead(work.items(file, format)) as items, WriteBehind() as writer:
+            for item in items:
+                if isinstance(item, RawChunk):
+                    _take_chunk(work, item, tally, reducer, writer)
+                else:
+                    _take_rejects(work, item, tally)
+        if reducer is not None:
+            _write_groups(work, reducer, file.relative_path)
+    except UnreadableFile as wrong:
+        tally.failure = str(wrong)
+    except ConversionError as wrong:
+        tally.failure = f"{file.relative_path}: {wrong}"
+    if tally.failure:
+        _quarantine_all(work, file, format, tally)
+
+
+def _take_chunk(work: _Work, chunk: RawChunk, tally: _Tally, reducer: Reducer | None, writer: WriteBehind) -> None:
+    with _clock(work, "convert"):
+        converted = work.conversion.convert(chunk)
+    accepted, rejected = converted.count(ACCEPTED), converted.count(REJECTED)
+    tally.read += len(converted.status)
+    tally.accepted += accepted
+    tally.filtered += converted.count(FILTERED)
+    tally.quarantined += rejected
+    work.corrected.update(converted.corrected)
+    work.warned.update(converted.warned)
+    if rejected:
+        with _clock(work, "quarantine"):
+            work.quarantine.add_rows(chunk, converted.status == REJECTED, converted.reasons)
+    if not accepted:
+        return
+    values, content, numbers = _accepted_rows(converted, chunk, accepted)
+    if reducer is not None:
+        with _clock(work, "reduce"):
+            reducer.add(values)
+        return
+    work.content_hash.add(content, chunk.file_name, numbers.to_numpy())
+    if work.contract.extract.key:
+        work.content.append(content)
+    writer.call(_write, work, values, chunk.file_name, numbers)
+
+
+def _accepted_rows(converted: Converted, chunk: RawChunk, accepted: int) -> tuple[pa.Table, npt.NDArray[np.uint64], pa.Int64Array]:
+    if accepted == len(converted.status):
+        return converted.values, converted.content, chunk.row_numbers
+    stays = converted.status == ACCEPTED
+    mask = pa.array(stays)
+    return converted.values.filter(mask), converted.content[stays], chunk.row_numbers.filter(mask)
+
+
+def _write(work: _Work, values: pa.Table, file_name: str, row_numbers: pa.Int64Array) -> None:
+    with _clock(work, "write"):
+        work.pool.write(values, file_name, row_numbers)
+
+
+def _take_rejects(work: _Work, rejects: list[RawReject], tally: _Tally) -> None:
+    broken = [r for r in rejects if not r.filtered]
+    tally.read += len(rejects)
+    tally.filtered += len(rejects) - len(broken)
+    tally.quarantined += len(broken)
+    work.quarantine.add_rejects(broken)
+
+
+def _write_groups(work: _Work, reducer: Reducer, file_name: str) -> None:
+    with _clock(work, "reduce"):
+        groups = reducer.result()
+    if groups is None:
+        return
+    places = pa.array(np.arange(1, len(groups) + 1))
+    work.content_hash.add(groups["content"].to_numpy(), file_name, places.to_numpy())
+    values = groups.drop_columns(["content", "row_count"])
+    with _clock(work, "write"):
+        work.pool.write(values, file_name, places, groups["row_count"])
+
+
+def _quarantine_all(work: _Work, file: DeliveredFile, format: Format, tally: _Tally) -> None:
+    """Put every row of a file that failed into quarantine: those not there yet are read a second time."""
+    try:
+        for item in work.items(file, format):
+            if isinstance(item, RawChunk):
+                stays = _not_yet_rejected(work, item)
+                reasons = pa.array([[UNREADABLE]], pa.list_(pa.string())).take(pa.array(np.zeros(len(stays), np.int32)))
+                work.quarantine.add_rows(item, stays, reasons)
+            else:
+                work.quarantine.add_rejects([r for r in item if r.filtered], UNREADABLE)
+    except UnreadableFile:
+        pass
+    tally.all_quarantined()
+
+
+def _not_yet_rejected(work: _Work, chunk: RawChunk) -> npt.NDArray[np.bool_]:
+    try:
+        return np.not_equal(work.conversion.convert(chunk).status, REJECTED)
+    except ConversionError:
+        return np.ones(len(chunk.row_numbers), bool)
+
+
+def _settle_duplicates(work: _Work) -> Dropped | None:
+    if not work.contract.extract.key:
+        return None
+    with _clock(work, "duplicates"):
+        draft = draft_of(work.path)
+        dropped = find_duplicates(work.content, draft, work.connection)
+        if dropped is None:
+            return None
+        other = draft.with_name(draft.name.removesuffix(".draft") + ".rewritten.draft")
+        rewrite_without(draft, other, dropped.positions)
+        names = np.array(dropped.file_names)
+        for name in dropped.by_file:
+            of_file = names == name
+            work.content_hash.remove(dropped.content[of_file], name, dropped.row_numbers[of_file])
+        for name, rows in dropped.by_file.items():
+            tally = work.tallies[_outer(name)]
+            if not tally.failure:
+                tally.accepted -= rows
+                tally.duplicate += rows
+        return dropped
+
+
+def _outer(file_name: str) -> str:
+    """The delivered file behind a row's file name, which for a zip names the member too."""
+    return file_name.split("!", 1)[0]
+
+
+def _failures(work: _Work) -> list[str]:
+    refused = [_with_place(r.relative_path, r.detail) for r in work.plan.refused]
+    return refused + [_with_place(name, tally.failure) for name, tally in work.tallies.items() if tally.failure]
+
+
+def _with_place(name: str, detail: str) -> str:
+    return detail if name in detail else f"{name}: {detail}"
+
+
+def _intolerable(work: _Work) -> list[str]:
+    contract, found = work.contract, []
+    read, quarantined = sum(t.read for t in work.tallies.values()), sum(t.quarantined for t in work.tallies.values())
+    if read and quarantined / read > contract.tolerance.quarantined_share:
+        tolerated = contract.tolerance.quarantined_share
+        found.append(f"{quarantined} of {read} rows were rejected ({quarantined / read:.1%}), tolerated are {tolerated:.1%}")
+    for number, rows in sorted(work.corrected.items()):
+        correction = contract.corrections[number]
+        if rows != correction.expect:
+            found.append(
+                f"correction {number + 1} ({correction.reason}) found {rows} wrong rows, expected {correction.expect}: upstream changed"
+            )
+    return found
+
+
+def _commit(
+    home: Home, work: _Work, receipts: Receipts, status: Status, held: list[str], dropped: Dropped | None
+) -> tuple[BatchReceipt, list[FileReceipt]]:
+    contract, plan = work.contract, work.plan
+    former = next((b for b in receipts.batches(contract.id) if b.batch_date == plan.batch_date), None)
+    good = _last_good(former) if held else _put_pool_file(work, work.pool.rows - (len(dropped.positions) if dropped else 0))
+    _put_quarantine_file(work)
+    files = [_file_receipt(work, planned, status, held) for planned in plan.files]
+    files += [refused_receipt(contract, refused, plan.batch_date, plan.contract_version) for refused in plan.refused]
+    unsettled = not all(still_same(planned.file) for planned in plan.files)
+    receipt = BatchReceipt(
+        contract.id,
+        plan.batch_date,
+        status,
+        "; ".join(held),
+        "" if unsettled else plan.fingerprint,
+        plan.contract_version,
+        plan.key_id,
+        dict(work.warned),
+        _now(),
+        **{"entity": contract.entity, **good},
+    )
+    receipts.record(receipt, files)
+    if former is not None and former.in_pool and not held and former.entity != contract.entity:
+        batch_path(home, former.entity, contract.id, plan.batch_date).unlink(missing_ok=True)
+    return receipt, files
+
+
+def failed_batch(contract: Contract, plan: BatchPlan, detail: str, former: BatchReceipt | None) -> BatchReceipt:
+    """The receipt of an attempt that came to nothing: what the pool holds stays, and the next night tries again."""
+    good = {"entity": contract.entity, **_last_good(former)}
+    return BatchReceipt(contract.id, plan.batch_date, "failed", detail, "", plan.contract_version, plan.key_id, {}, _now(), **good)
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+
+
+def _last_good(former: BatchReceipt | None) -> dict[str, Any]:
+    if former is None or not former.in_pool:
+        return {}
+    names = ("entity", "good_fingerprint", "rows_accepted", "pool_rows", "pool_bytes", "content_hash")
+    return {name: getattr(former, name) for name in names}
+
+
+def _put_pool_file(work: _Work, pool_rows: int) -> dict[str, Any]:
+    put_in_place(draft_of(work.path), work.path)
+    return {
+        "good_fingerprint": work.plan.fingerprint,
+        "rows_accepted": sum(t.accepted for t in work.tallies.values()),
+        "pool_rows": pool_rows,
+        "pool_bytes": work.path.stat().st_size,
+        "content_hash": work.content_hash.text(),
+    }
+
+
+def _put_quarantine_file(work: _Work) -> None:
+    if work.quarantine.rows:
+        put_in_place(work.quarantine.draft, work.quarantine_path)
+    elif work.quarantine_path.exists():
+        work.quarantine_path.unlink()
+        sync_folder(work.quarantine_path.parent)
+
+
+def _file_receipt(work: _Work, planned: PlannedFile, batch_status: Status, held: list[str]) -> FileReceipt:
+    file, tally = planned.file, work.tallies[planned.file.relative_path]
+    status: Status = "failed" if tally.failure else "ok" if batch_status == "ok" else "held"
+    detail = tally.failure
+    if not detail and status == "held":
+        detail = "the batch is held: " + "; ".join(held)
+    elif not detail and planned.owner is not None:
+        detail = f"the same file came in the batch of {planned.owner}"
+    return FileReceipt(
+        work.contract.id,
+        work.plan.batch_date,
+        file.relative_path,
+        planned.sha256,
+        file.bytes,
+        file.mtime_ns,
+        work.contract.format_of(file.relative_path).encoding,
+        tally.read,
+        tally.accepted,
+        tally.quarantined,
+        tally.duplicate,
+        tally.filtered,
+        round(tally.seconds, 3),
+        work.plan.contract_version,
+        status,
+        detail,
+    )
+
+
+def refused_receipt(contract: Contract, refused: RefusedFile, batch_date: dt.date, version: str) -> FileReceipt:
+    """The receipt of a file that could not be taken at all; it has no checksum."""
+    encoding = contract.format_of(refused.relative_path).encoding
+    return FileReceipt(
+        contract.id,
+        batch_date,
+        refused.relative_path,
+        "",
+        0,
+        0,
+        encoding,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0.0,
+        version,
+        "failed",
+        f"{refused.reason}: {refused.detail}",
+    )
+
+
+@contextmanager
+def _clock(work: _Work, phase: str) -> Iterator[None]:
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        work.seconds[phase] += time.perf_counter() - began
+
+
+def _timed(items: Iterator[RawChunk | RawReject], seconds: defaultdict[str, float], phase: str) -> Iterator[RawChunk | RawReject]:
+    while True:
+        began = time.perf_counter()
+        item = next(items, None)
+        seconds[phase] += time.perf_counter() - began
+        if item is None:
+            return
+        yield item
+
+
+def _gathered(items: Iterator[RawChunk | RawReject]) -> Iterator[RawChunk | list[RawReject]]:
+    """Put neighbouring chunks of one file together until they are worth a statement, and rejects into lists."""
+    chunks: list[RawChunk] = []
+    rejects: list[RawReject] = []
+    size = 0
+    for item in items:
+        if isinstance(item, RawReject):
+            rejects.append(item)
+            if len(rejects) >= CHUNK_ROWS:
+                yield rejects
+                rejects = []
+            continue
+        if chunks and item.file_name != chunks[0].file_name:
+            yield _joined(chunks)
+            chunks, size = [], 0
+        chunks.append(item)
+        size += item.columns.nbytes
+        if size >= CHUNK_BYTES or sum(len(c.row_numbers) for c in chunks) >= CHUNK_ROWS:
+            yield _joined(chunks)
+            chunks, size = [], 0
+    if chunks:
+        yield _joined(chunks)
+    if rejects:
+        yield rejects
+
+
+def _joined(chunks: list[RawChunk]) -> RawChunk:
+    if len(chunks) == 1:
+        return chunks[0]
+    numbers = pa.concat_arrays([c.row_numbers for c in chunks])
+    return RawChunk(pa.concat_tables([c.columns for c in chunks], promote_options="default"), numbers, chunks[0].file_name)

@@ -1,0 +1,337 @@
+"""json (one document, its records in an array) and ndjson (one record a line), read record by record.
+
+Numbers keep the text they were delivered in; nested values become compact JSON text; null and an absent key are both no value.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from dagster_project.contracts.model import Format
+from dagster_project.ingest.decode import ByteStream, Limits, TextBytes, TextStream, bad_byte, open_characters, open_text
+from dagster_project.ingest.readers.header import Picked, Request, pick_columns
+from dagster_project.ingest.readers.raw import RawChunk, RawReject, UnreadableFile, shape_of, split_off_nul_rows
+from dagster_project.ingest.readers.records import Dialect, blocks_of_records
+
+CHUNK_ROWS = 32_768
+CHUNK_CHARACTERS = 16 << 20
+READ_CHARACTERS = 1 << 20
+_BLOCK_BYTES = 4 << 20
+_LINES = Dialect(b"\0", None)
+_LINE_ENDS = re.compile(rb"[\r\n]+")
+_SPACE = re.compile(r"[ \t\r\n]*")
+
+
+class _Number(str):
+    """The text of a number, told apart from a string that looks like one."""
+
+    __slots__ = ()
+
+
+class _Repeating(dict[str, Any]):
+    """An object that names a key twice."""
+
+
+class _BadRecord(Exception):  # noqa: N818
+    """A record that cannot become a row."""
+
+
+@dataclass(frozen=True)
+class _Delivered:
+    """A record (or the _BadRecord that stands for it), its length, and its text where that may be asked for."""
+
+    value: Any
+    characters: int
+    text: str
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    return record if len(record) == len(pairs) else _Repeating(record)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_Number, parse_int=_Number, parse_constant=_Number, strict=False)
+
+
+def read_json(stream: ByteStream, file_name: str, format: Format, request: Request, limits: Limits) -> Iterator[RawChunk | RawReject]:
+    """Read a json document. A broken document is an UnreadableFile at the row reached; its records so far are yielded."""
+    path = format.records.split(".") if format.records else []
+    window = _Window(open_characters(stream, format.encoding), limits)
+    return _rows(_records_of_document(window, path), _Gathered(file_name, request, limits))
+
+
+def read_ndjson(stream: ByteStream, file_name: str, format: Format, request: Request, limits: Limits) -> Iterator[RawChunk | RawReject]:
+    """Read lines of json; a broken line is rejected alone."""
+    return _rows(_records_of_lines(open_text(stream, format.encoding), limits), _Gathered(file_name, request, limits))
+
+
+def _rows(records: Iterator[_Delivered], gathered: _Gathered) -> Iterator[RawChunk | RawReject]:
+    while True:
+        try:
+            record = next(records, None)
+        except UnreadableFile as error:
+            yield from gathered.rest()
+            error.row = gathered.row + 1
+            raise
+        if record is None:
+            break
+        yield from gathered.add(record)
+    yield from gathered.rest()
+
+
+def _records_of_document(window: _Window, path: list[str]) -> Iterator[_Delivered]:
+    yield from _walk(window, path, path)
+    window.expect_end()
+
+
+def _records_of_lines(text: TextBytes, limits: Limits) -> Iterator[_Delivered]:
+    for block in blocks_of_records(text.stream, _LINES, text.offset, _BLOCK_BYTES, limits.record_bytes):
+        position = 0
+        for line in _LINE_ENDS.split(block.data):
+            if line.strip():
+                position = block.data.index(line, position)
+                yield _parse_line(line, text.codec, block.offset + position + 1 if text.verbatim else None)
+                position += len(line)
+
+
+def _parse_line(line: bytes, codec: str, start: int | None) -> _Delivered:
+    try:
+        text = line.decode(codec)
+    except UnicodeDecodeError as error:
+        raise UnreadableFile(bad_byte(codec, line[error.start], start + error.start if start is not None else None)) from None
+    try:
+        return _Delivered(_DECODER.decode(text), len(text), text)
+    except json.JSONDecodeError as error:
+        return _Delivered(_BadRecord(f"{error.msg} at character {error.pos + 1}"), len(text), text)
+    except RecursionError:
+        return _Delivered(_BadRecord("nested too deeply"), len(text), text)
+
+
+class _Gathered:
+    """Records, gathered into chunks. ``row`` is the number of the last record seen."""
+
+    def __init__(self, file_name: str, request: Request, limits: Limits) -> None:
+        self.row = 0
+        self._file_name = file_name
+        self._request = request
+        self._limits = limits
+        self._keys: dict[str, None] = {}
+        self._picked: list[Picked] | None = None
+        self._records: list[dict[str, Any]] = []
+        self._numbers: list[int] = []
+        self._characters = 0
+
+    def add(self, delivered: _Delivered) -> Iterator[RawChunk | RawReject]:
+        self.row += 1
+        self._characters += delivered.characters
+        try:
+            self._records.append(self._checked(delivered.value))
+            self._numbers.append(self.row)
+        except _BadRecord as error:
+            reason = "nul_byte" if "\0" in delivered.text else "bad_json"
+            yield RawReject(self.row, reason, str(error), shape_of(delivered.text), self._file_name)
+        if len(self._records) >= CHUNK_ROWS or self._characters >= CHUNK_CHARACTERS:
+            yield from self.rest()
+
+    def _checked(self, record: Any) -> dict[str, Any]:
+        if isinstance(record, _BadRecord):
+            raise record
+        if not isinstance(record, dict):
+            raise _BadRecord(f"the record is {_kind(record)}, not an object")
+        if type(record) is _Repeating:
+            raise _BadRecord("the record names a key twice")
+        for key, value in record.items():
+            if type(value) not in _PLAIN:
+                record[key] = _nested_text(value, self._limits.json_depth)
+        return record
+
+    def rest(self) -> Iterator[RawChunk | RawReject]:
+        records, numbers = self._records, self._numbers
+        self._records, self._numbers, self._characters = [], [], 0
+        if not records:
+            return
+        for record in records:
+            self._keys.update(dict.fromkeys(record))
+        picked = self._pick()
+        keys = list(self._keys)
+        table = {p.name: [record.get(keys[p.position]) for record in records] for p in picked}
+        yield from self._chunks(table, numbers)
+
+    def _pick(self) -> list[Picked]:
+        picked = pick_columns(list(self._keys), self._request)
+        before = {p.name: p.position for p in self._picked or ()}
+        now = {p.name: p.position for p in picked}
+        lost = [name for name in before if now.get(name) != before[name]]
+        if lost:
+            raise UnreadableFile(f"column '{lost[0]}' comes under another name further down in the file", row=self.row)
+        self._picked = picked
+        return picked
+
+    def _chunks(self, table: dict[str, list[str | None]], numbers: list[int]) -> Iterator[RawChunk | RawReject]:
+        try:
+            columns = pa.table({name: pa.array(values, pa.string()) for name, values in table.items()})
+        except UnicodeEncodeError:
+            sound = []
+            for row, number in enumerate(numbers):
+                values = [column[row] or "" for column in table.values()]
+                if any(_holds_surrogate(value) for value in values):
+                    yield RawReject(number, "bad_json", "an unpaired surrogate is no character", shape_of(",".join(values)), self._file_name)
+                else:
+                    sound.append(row)
+            numbers = [numbers[row] for row in sound]
+            columns = pa.table({name: pa.array([values[row] for row in sound], pa.string()) for name, values in table.items()})
+        columns, kept, rejects = split_off_nul_rows(columns, pa.array(np.array(numbers, dtype=np.int64)), self._file_name)
+        yield from rejects
+        if len(kept):
+            yield RawChunk(columns, kept, self._file_name)
+
+
+_PLAIN = {str, _Number, type(None)}
+
+
+def _holds_surrogate(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _kind(value: Any) -> str:
+    return {list: "an array", str: "a string", _Number: "a number", bool: "true or false", type(None): "null"}.get(type(value), "no object")
+
+
+def _nested_text(value: Any, depth: int) -> str:
+    """A value as JSON text, numbers as delivered; of a plain value, its own text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return _json_text(value, depth)
+
+
+def _json_text(value: Any, depth: int) -> str:
+    if depth == 0:
+        raise _BadRecord("nested too deeply")
+    if type(value) is _Number:
+        return value
+    if type(value) is _Repeating:
+        raise _BadRecord("an object in the record names a key twice")
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(k, ensure_ascii=False)}:{_json_text(v, depth - 1)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(_json_text(v, depth - 1) for v in value) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+class _Window:
+    """A document, of which only the part being parsed is held."""
+
+    def __init__(self, text: TextStream, limits: Limits) -> None:
+        self._text = text
+        self._limits = limits
+        self._held = ""
+        self._position = 0
+        self._finished = False
+
+    def _more(self) -> bool:
+        """Read on; False at the end of the document."""
+        if self._finished:
+            return False
+        piece = self._text.read(max(READ_CHARACTERS, len(self._held) - self._position))
+        self._finished = not piece
+        self._held = self._held[self._position :] + piece
+        self._position = 0
+        return bool(piece)
+
+    def peek(self) -> str:
+        """The next character that is no white space, '' at the end."""
+        while True:
+            space = _SPACE.match(self._held, self._position)
+            assert space is not None
+            self._position = space.end()
+            if self._position < len(self._held):
+                return self._held[self._position]
+            if not self._more():
+                return ""
+
+    def take(self, expected: str) -> None:
+        found = self.peek()
+        if found != expected:
+            raise UnreadableFile(self._broken(f"'{expected}' expected" if found else f"it ends where '{expected}' is expected"))
+        self._position += 1
+
+    def value(self) -> _Delivered:
+        """The next value; its text only where it is no object that may become a row."""
+        if not self.peek():
+            raise UnreadableFile(self._broken("it ends where a value is expected"))
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(self._held, self._position)
+            except json.JSONDecodeError as error:
+                if self._too_long() or not self._more():
+                    raise UnreadableFile(self._broken(error.msg)) from None
+                continue
+            except RecursionError:
+                raise UnreadableFile(self._broken("it is nested too deeply")) from None
+            if end == len(self._held) and self._more():
+                continue
+            text = "" if type(value) is dict else self._held[self._position : end]
+            length = end - self._position
+            self._position = end
+            return _Delivered(value, length, text)
+
+    def _too_long(self) -> bool:
+        return len(self._held) - self._position > self._limits.record_bytes
+
+    def _broken(self, why: str) -> str:
+        if self._too_long():
+            return f"the JSON is broken or one record is longer than the limit of {self._limits.record_bytes:,} characters ({why})"
+        return f"the JSON is broken or cut off ({why}); have it delivered again"
+
+    def expect_end(self) -> None:
+        if self.peek():
+            raise UnreadableFile("the JSON document goes on after its end; if each line is a record of its own, say 'kind: ndjson'")
+
+
+def _walk(window: _Window, path: list[str], whole: list[str]) -> Iterator[_Delivered]:
+    """The records at a path of keys; the rest of the document is parsed and dropped."""
+    if not path:
+        yield from _elements(window, whole)
+        return
+    found = False
+    window.take("{")
+    while window.peek() != "}":
+        key = window.value().value
+        if type(key) is not str:
+            raise UnreadableFile("the JSON is broken (a key is expected); have it delivered again")
+        window.take(":")
+        if key == path[0] and not found:
+            found = True
+            yield from _walk(window, path[1:], whole)
+        else:
+            window.value()
+        if window.peek() != "}":
+            window.take(",")
+    window.take("}")
+    if not found:
+        raise UnreadableFile(f"the document has no '{path[0]}' where 'records: {'.'.join(whole)}' looks for it")
+
+
+def _elements(window: _Window, whole: list[str]) -> Iterator[_Delivered]:
+    start = window.peek()
+    if start == "[":
+        window.take("[")
+        while window.peek() != "]":
+            yield window.value()
+            if window.peek() != "]":
+                window.take(",")
+        window.take("]")
+        return
+    single = window.value()
+    if isinstance(single.value, dict):
+        yield single
+    elif single.value is not None:
+        where = f"at '{'.'.join(whole)}'" if whole else "in the document"
+        raise UnreadableFile(f"{where} stands {_kind(single.value)}, not an array of records")
