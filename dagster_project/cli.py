@@ -136,14 +136,17 @@ def releases(home: HomeOption = None) -> None:
     """List the releases, newest first."""
     from dagster_project.release import list_releases
 
-    table = Table("release", "as of", "products", "stale", "left out", "", box=None)
+    table = Table("release", "as of", "fresh", "stale", "left out", "", box=None)
     for release in list_releases(_home(home)):
+        of_status = {
+            status: [name for name, p in release.manifest.products.items() if p.status == status] for status in ("fresh", "stale", "left_out")
+        }
         table.add_row(
             release.version,
             release.as_of.isoformat(),
-            str(len(release.products)),
-            ", ".join(release.stale) or "-",
-            ", ".join(release.left_out) or "-",
+            str(len(of_status["fresh"])),
+            ", ".join(of_status["stale"]) or "-",
+            ", ".join(of_status["left_out"]) or "-",
             "current" if release.is_current else "",
         )
     out.print(table)
@@ -152,21 +155,32 @@ def releases(home: HomeOption = None) -> None:
 @app.command()
 def rollback(version: Annotated[str, typer.Argument(help="a release that 'pool releases' lists")], home: HomeOption = None) -> None:
     """Make an earlier release the current one."""
+    from dagster_project.release import ReleaseError
     from dagster_project.release import rollback as switch_back
 
-    chosen = _home(home)
-    with chosen.writing("rollback"):
-        switch_back(chosen, version)
+    try:
+        switch_back(_home(home), version)
+    except ReleaseError as problem:
+        err.print(f"pool: {problem}", markup=False)
+        raise typer.Exit(USAGE) from None
     out.print(f"current is {version}")
 
 
 @app.command()
 def query(sql: Annotated[str, typer.Argument(help="SQL over the tables of the current release")], home: HomeOption = None) -> None:
     """Query the current release, read-only."""
-    from dagster_project.release import open_current
+    import duckdb
 
-    with open_current(_home(home)) as connection:
-        connection.sql(sql).show(max_rows=100, max_width=200)
+    from dagster_project.release import ReleaseError, open_current
+
+    try:
+        with open_current(_home(home)) as connection:
+            answer = connection.sql(sql)
+            if answer is not None:
+                answer.show(max_rows=100, max_width=200)
+    except (ReleaseError, duckdb.Error) as problem:
+        err.print(f"pool: {problem}", markup=False)
+        raise typer.Exit(USAGE) from None
 
 
 @app.command()

@@ -127,7 +127,8 @@ def _outcome(home: Home, result: object) -> Outcome:
     release = current_release(home)
     if release is None:
         return Outcome(False, ("no release came out of this run",))
-    return Outcome(True, tuple(release_lines(release)), tuple((*release.stale, *release.left_out)))
+    held = tuple(name for name, product in release.manifest.products.items() if product.status != "fresh")
+    return Outcome(True, tuple(release_lines(release)), held)
 
 
 def serve_ui(home: Home, port: int) -> None:

@@ -48,11 +48,13 @@ def new_deliveries(context: dg.SensorEvaluationContext) -> Iterator[dg.RunReques
     home = Home.at()
     night = last_night(dt.datetime.now(tz=ZoneInfo(TIMEZONE)))
     groups = home.enabled_groups()
-    waiting = [plan for c in load_catalogue().contracts if c.group in groups for plan in [plan_source(home, c, night)] if plan.batches_to_ingest]
+    catalogue = load_catalogue()
+    plans = (plan_source(home, c, catalogue.entity_of(c), night) for c in catalogue.contracts if c.group in groups)
+    waiting = [plan for plan in plans if plan.batches_to_ingest]
     if not waiting:
         yield dg.SkipReason("landing holds nothing that the receipts do not know")
         return
-    state = ";".join(f"{plan.source_id}:{plan.fingerprint}" for plan in waiting)
+    state = ";".join(batch.fingerprint for plan in waiting for batch in plan.batches_to_ingest)
     if state == context.cursor:
         yield dg.SkipReason("a run for these deliveries was asked for already")
         return

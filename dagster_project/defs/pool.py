@@ -44,7 +44,7 @@ class PoolComponent(dg.Component):
             enabled = [c for c in catalogue.contracts if c.group in groups]
             with home.writing("sealing the pool"), PROGRESS.phase("pool"):
                 ensure_entities(home, catalogue.entities)
-                write_control(home, enabled, night)
+                write_control(home, enabled, night, catalogue.entities)
                 inventory = entity_inventory(home, enabled)
             for key in sorted(context.selected_asset_keys):
                 kind, name = key.path

@@ -13,6 +13,7 @@ import dagster as dg
 from dagster.components.resolved.core_models import OpSpec
 from dagster_dbt import DbtCliResource, DbtProject, DbtProjectComponent
 
+from dagster_project.audit.candidate import seal_candidate
 from dagster_project.defs.night import NIGHTS, SINGLE_RUN
 from dagster_project.home import Home
 from dagster_project.progress import PROGRESS
@@ -57,6 +58,7 @@ class PoolDbtComponent(DbtProjectComponent):
         with home.writing("dbt"), PROGRESS.phase("dbt"):
             PROGRESS.say("dbt: building the marts")
             yield from dbt.cli(arguments, context=context, target_path=home.dbt_target).stream().fetch_row_counts()
+            seal_candidate(home)
 
 
 @dg.component_instance

@@ -1,0 +1,270 @@
+"""The checks that need no dbt: was it built, did the sources deliver, does everything balance, is it fresh, did it jump."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dagster_project.audit.candidate import BUILT, Candidate
+from dagster_project.audit.freshness import missing_delivery
+from dagster_project.audit.verdict import Verdict, presentable_rows
+from dagster_project.contracts.model import Contract
+from dagster_project.home import Home
+
+HELD = frozenset({"held", "failed"})
+BUILD_KINDS = frozenset({"model", "seed", "snapshot"})
+JUMP_SHARE = 0.5
+JUMP_LEAST = 100
+RESTATED_SHARE = 0.2
+RESTATED_LEAST = 20
+
+
+def _control(home: Home, table: str) -> str:
+    return f"read_parquet('{str(home.warehouse / 'control' / table).replace(chr(39), chr(39) * 2)}.parquet')"
+
+
+# ---- sources ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """What the receipts say of one source up to a night."""
+
+    source_id: str
+    newest_batch: dt.date | None
+    files: int
+    held: tuple[dict[str, Any], ...]
+    out_of_balance: tuple[dict[str, Any], ...]
+
+
+def source_states(home: Home, candidate: Candidate, contracts: Sequence[Contract]) -> dict[str, SourceState]:
+    """The state of every enabled source; a held batch of a full extract counts only until a later batch replaces it."""
+    receipts = candidate.rows(
+        f"select source_id, batch_date, file_name, rows_read, rows_accepted, rows_quarantined, rows_duplicate, rows_filtered, status, detail "
+        f"from {_control(home, 'receipt')} where batch_date <= $as_of order by source_id, batch_date, file_name",
+        {"as_of": candidate.as_of},
+    )
+    of_source: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for receipt in receipts:
+        of_source[receipt["source_id"]].append(receipt)
+    unbalanced_batches = _unbalanced_batches(home, candidate, contracts)
+    states = {}
+    for contract in contracts:
+        own = of_source[contract.id]
+        good = [r["batch_date"] for r in own if r["status"] not in HELD]
+        held = [r for r in own if r["status"] in HELD and (contract.extract.mode != "full" or not good or r["batch_date"] > max(good))]
+        unbalanced = [
+            r for r in own if r["rows_read"] != r["rows_accepted"] + r["rows_quarantined"] + r["rows_duplicate"] + r["rows_filtered"]
+        ]
+        states[contract.id] = SourceState(
+            contract.id, max(good, default=None), len(own), tuple(held), (*unbalanced, *unbalanced_batches[contract.id])
+        )
+    return states
+
+
+def _unbalanced_batches(home: Home, candidate: Candidate, contracts: Sequence[Contract]) -> dict[str, list[dict[str, Any]]]:
+    """Batches in which rows accepted by the receipts, by the inventory and in the pool itself are not the same number."""
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    entities = sorted({c.entity for c in contracts})
+    scans = [
+        f"select source_id, batch_date, sum(row_count)::bigint as in_pool "
+        f"from read_parquet('{str(home.pool / entity).replace(chr(39), chr(39) * 2)}/*/*.parquet', union_by_name = true, hive_partitioning = false) "
+        f"group by all"
+        for entity in entities
+        if any((home.pool / entity).glob("*/*.parquet"))
+    ]
+    in_pool = " union all ".join(scans) or "select null::varchar as source_id, null::date as batch_date, null::bigint as in_pool where false"
+    rows = candidate.rows(
+        f"""
+        with receipts as (
+            select source_id, batch_date, sum(rows_accepted)::bigint as in_receipts, bool_and(status = 'ok') as is_ok
+            from {_control(home, "receipt")} where batch_date <= $as_of group by all
+        ),
+        inventory as (
+            select source_id, batch_date, rows_accepted as in_inventory
+            from {_control(home, "batch")} where batch_date <= $as_of
+        ),
+        in_pool as (select * from ({in_pool}) where batch_date <= $as_of)
+        select
+            coalesce(receipts.source_id, inventory.source_id, in_pool.source_id) as source_id,
+            coalesce(receipts.batch_date, inventory.batch_date, in_pool.batch_date) as batch_date,
+            in_receipts, in_inventory, coalesce(in_pool, 0) as in_pool
+        from receipts
+        full join inventory using (source_id, batch_date)
+        full join in_pool using (source_id, batch_date)
+        where (coalesce(is_ok, true) and (in_receipts is distinct from in_inventory))
+            or coalesce(in_inventory, 0) <> coalesce(in_pool, 0)
+        order by all
+        """,
+        {"as_of": candidate.as_of},
+    )
+    for row in rows:
+        found[row["source_id"]].append(row)
+    return found
+
+
+def delivery_verdict(contract: Contract, state: SourceState) -> Verdict:
+    """A source with a held or failed batch blocks: its figures would be of an older state, or lack a delivery."""
+    action = "Read the receipt's detail; put the delivery or the contract right and run the night again."
+    if not state.held:
+        return Verdict("", "deliveries", "block", True, f"{state.files} files read", contract.owner, action, source=contract.id)
+    worst = state.held[-1]
+    detail = f"{contract.id}: {len(state.held)} held, the last {worst['file_name']} of {worst['batch_date']} ({worst['status']}): {worst['detail'] or 'no detail'}"
+    return Verdict("", "deliveries", "block", False, detail, contract.owner, action, presentable_rows(state.held), contract.id)
+
+
+def balance_verdict(contract: Contract, state: SourceState) -> Verdict:
+    """Rows read = accepted + quarantined + duplicate + filtered per file; accepted = rows in the pool per batch."""
+    action = "Rows were lost or doubled between landing and pool: ingest the batch again, then look for the fault in ingest."
+    if not state.out_of_balance:
+        return Verdict("", "balance", "block", True, f"{state.files} files balance", contract.owner, action, source=contract.id)
+    detail = f"{contract.id}: {len(state.out_of_balance)} files or batches do not balance"
+    return Verdict("", "balance", "block", False, detail, contract.owner, action, presentable_rows(state.out_of_balance), contract.id)
+
+
+def freshness_verdict(contract: Contract, state: SourceState, as_of: dt.date) -> Verdict:
+    """A delivery expected by the cadence and missing is a warning: the figures stand, on less."""
+    missing = missing_delivery(contract, state.newest_batch, as_of)
+    action = "Ask the owner of the source for the delivery."
+    newest = f"newest batch {state.newest_batch}" if state.newest_batch else "nothing delivered yet"
+    return Verdict("", "freshness", "warn", missing is None, missing or newest, contract.owner, action, source=contract.id)
+
+
+def folded(product: str, check: str, of_sources: Sequence[Verdict]) -> Verdict:
+    """The verdicts of one check over the sources that a product reads, as one verdict of the product."""
+    failed = [v for v in of_sources if not v.passed]
+    first = (failed or list(of_sources))[0]
+    if not failed:
+        return Verdict(product, check, first.severity, True, f"{len(of_sources)} sources", first.owner, first.action)
+    detail = "; ".join(v.detail for v in failed[:5]) + (f"; and {len(failed) - 5} more" if len(failed) > 5 else "")
+    rows = presentable_rows({"source": v.source, **row} for v in failed for row in (v.rows or ({"detail": v.detail},)))
+    return Verdict(product, check, first.severity, False, detail, first.owner, first.action, rows)
+
+
+# ---- products -----------------------------------------------------------------------------------------------------
+
+
+def built_verdict(candidate: Candidate, product: str) -> Verdict:
+    """Every model, seed and snapshot that the product is made of was built, without an error, by the build that was sealed."""
+    action = "Read dbt's message, put the model right and build again."
+    nodes = [candidate.lineage.nodes[i] for i in sorted(candidate.lineage.upstream[product])]
+    to_build = [n for n in nodes if n.kind in BUILD_KINDS and n.config.get("materialized") != "ephemeral"]
+    bad: list[dict[str, Any]] = []
+    for node in to_build:
+        built = candidate.built.get(node.unique_id)
+        if built is None:
+            bad.append({"model": node.name, "status": "not in this build", "message": ""})
+        elif built.status not in BUILT:
+            bad.append({"model": node.name, "status": built.status, "message": built.message.strip()})
+        elif not candidate.has(node):
+            bad.append({"model": node.name, "status": "not in the candidate", "message": ""})
+    if not bad:
+        return Verdict(product, "built", "block", True, f"{len(to_build)} models built", action=action)
+    detail = ", ".join(f"{b['model']} ({b['status']})" for b in bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
+    return Verdict(product, "built", "block", False, detail, action=action, rows=presentable_rows(bad))
+
+
+def as_of_verdict(candidate: Candidate, product: str) -> Verdict:
+    """The product's figures are of the night processed, not of one before."""
+    kpi = candidate.lineage.named("kpi")
+    action = "Build the candidate again from its start."
+    dates = candidate.rows(f"select distinct as_of from {candidate.relation(kpi)} where product = $p order by 1", {"p": product}) if kpi else []
+    other = [d["as_of"] for d in dates if d["as_of"] != candidate.as_of]
+    detail = f"figures as of {', '.join(str(d) for d in other)}" if other else f"figures as of {candidate.as_of}"
+    return Verdict(product, "as_of", "block", not other, detail, action=action, rows=presentable_rows({"as_of": d} for d in other))
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What the last release of an earlier night says of a product: its database, and rows per KPI and grain."""
+
+    version: str
+    database: Path
+    rows: Mapping[tuple[str, str], int]
+
+
+def rows_per_kpi(candidate: Candidate, product: str) -> dict[tuple[str, str], int]:
+    """Rows of the product in ``kpi``, by KPI and grain."""
+    kpi = candidate.lineage.named("kpi")
+    if kpi is None:
+        return {}
+    counted = candidate.rows(
+        f"select kpi_id, grain, count(*) as n from {candidate.relation(kpi)} where product = $p group by all", {"p": product}
+    )
+    return {(r["kpi_id"], r["grain"]): r["n"] for r in counted}
+
+
+def rows_verdict(product: str, now: Mapping[tuple[str, str], int], baseline: Baseline | None) -> Verdict:
+    """A product that had figures must not go out empty; one that never had any is only worth a warning."""
+    action = "Find out why no row of the product's sources is counted any more."
+    count = sum(now.values())
+    had = sum(baseline.rows.values()) if baseline else 0
+    if count:
+        return Verdict(product, "rows", "block", True, f"{count} rows of {len({k for k, _ in now})} KPIs", action=action)
+    if had:
+        return Verdict(product, "rows", "block", False, f"no rows, {had} in release {baseline.version if baseline else ''}", action=action)
+    return Verdict(product, "rows", "warn", False, "no rows: no source has delivered what this product counts", action=action)
+
+
+def continuity_verdict(product: str, now: Mapping[tuple[str, str], int], baseline: Baseline | None) -> Verdict:
+    """Against the release before: no KPI vanished, no row count halved or more than doubled by half again."""
+    action = "Compare with the release before; if the change is real, no action."
+    if baseline is None or not baseline.rows:
+        return Verdict(product, "continuity", "warn", True, "no earlier release to compare with", action=action)
+    jumps = []
+    for kpi_id, grain in sorted({*now, *baseline.rows}):
+        before, after = baseline.rows.get((kpi_id, grain), 0), now.get((kpi_id, grain), 0)
+        gone = before > 0 and after == 0
+        if gone or (before >= JUMP_LEAST and abs(after - before) > JUMP_SHARE * before):
+            jumps.append({"kpi_id": kpi_id, "grain": grain, "rows_before": before, "rows_now": after})
+    if not jumps:
+        return Verdict(product, "continuity", "warn", True, f"rows per KPI and grain are like those of {baseline.version}", action=action)
+    first = jumps[0]
+    detail = (
+        f"{len(jumps)} KPI and grain pairs jump against {baseline.version}, the first {first['kpi_id']} by {first['grain']}: "
+        f"{first['rows_before']} to {first['rows_now']} rows"
+    )
+    return Verdict(product, "continuity", "warn", False, detail, action=action, rows=presentable_rows(jumps))
+
+
+def restatement_verdict(candidate: Candidate, product: str, baseline: Baseline | None) -> Verdict:
+    """Against the release before: counts of months that were complete then have not moved much (period basis, all units).
+
+    Late deliveries and corrections do move them; a move of more than a fifth and of more than 20 is worth a look.
+    """
+    action = "Find the late or corrected delivery that explains it; if there is none, the model changed."
+    kpi = candidate.lineage.named("kpi")
+    if baseline is None or kpi is None:
+        return Verdict(product, "restatement", "warn", True, "no earlier release to compare with", action=action)
+    path = str(baseline.database).replace("'", "''")
+    candidate.connection.execute(f"attach if not exists '{path}' as baseline (read_only)")
+    try:
+        moved = candidate.rows(
+            f"""
+            select now.kpi_id, now.unit_code, now.period_start, figure.part, figure.before, figure.now
+            from {candidate.relation(kpi)} as now
+            inner join baseline.main.kpi as earlier using (product, kpi_id, unit_code, slice, grain, period_start),
+                unnest([
+                    {{'part': 'numerator', 'before': earlier.numerator::double, 'now': now.numerator::double}},
+                    {{'part': 'denominator', 'before': earlier.denominator::double, 'now': now.denominator::double}}
+                ]) as unnested(figure)
+            where now.product = $product and now.grain = 'month' and now.slice = '' and earlier.is_complete and now.basis = 'period'
+                and abs(figure.now - figure.before) > greatest($share * abs(figure.before), $least)
+            order by abs(figure.now - figure.before) desc, 1, 2, 3, 4
+            """,
+            {"product": product, "share": RESTATED_SHARE, "least": RESTATED_LEAST},
+        )
+    finally:
+        candidate.connection.execute("detach baseline")
+    if not moved:
+        return Verdict(product, "restatement", "warn", True, f"complete months are like those of {baseline.version}", action=action)
+    top = moved[0]
+    detail = (
+        f"{len(moved)} counts of complete months moved against {baseline.version}, most {top['kpi_id']} of {top['unit_code']} "
+        f"in {top['period_start']:%Y-%m}: {top['part']} {top['before']:.0f} to {top['now']:.0f}"
+    )
+    return Verdict(product, "restatement", "warn", False, detail, action=action, rows=presentable_rows(moved))

@@ -1,0 +1,276 @@
+"""Great Expectations in a process of its own, because its import takes longer than a small night.
+
+``python -m dagster_project.audit.expectations`` is the worker: it imports at start and answers one JSON request per line
+of standard input with one JSON reply per line of what was its standard output. It ends when its input closes or its
+parent is gone. ``Worker`` is the other end of that line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+ROWS_KEPT = 20
+VECTORS_PER_FRAME = 100  # of 2,048 rows each
+QUIET = {
+    "GX_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "TQDM_DISABLE": "1",
+    "PYTHONWARNINGS": "ignore",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MPLBACKEND": "agg",
+}
+
+
+class WorkerError(RuntimeError):
+    """The worker could not be started or gave no answer; the message ends with what it wrote last."""
+
+
+class Worker:
+    """The process that runs Great Expectations.
+
+    ``start`` returns at once; ``ask`` starts it if nobody did, and waits. One question at a time. A worker that died is
+    started again by the next question.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._log: IO[bytes] | None = None
+
+    def start(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.close()
+        self._log = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __spec__.name if __spec__ else __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env={**os.environ, **QUIET},
+            text=True,
+            encoding="utf-8",
+        )
+
+    def ask(self, candidate: Path, database: str, suites: Sequence[Mapping[str, Any]], scratch: Path | None = None) -> list[dict[str, Any]]:
+        """Run suites over a candidate and return their results, in order.
+
+        A suite is ``{name, sql, expectations: [{check, type, arguments}]}``. A result is ``{name, rows, seconds, error,
+        expectations: [{check, type, arguments, success, error, failing, products, examples}]}``. Raises WorkerError.
+        """
+        self.start()
+        process = self._process
+        assert process is not None and process.stdin is not None and process.stdout is not None
+        request = {"candidate": str(candidate), "database": database, "suites": list(suites), "scratch": str(scratch) if scratch else None}
+        try:
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()
+            reply = process.stdout.readline()
+        except OSError:
+            reply = ""
+        if not reply:
+            raise WorkerError(f"the Great Expectations worker gave no answer: {self._last_words()}")
+        answer = json.loads(reply)
+        if "error" in answer:
+            raise WorkerError(f"the Great Expectations worker failed: {answer['error']}")
+        return answer["suites"]  # type: ignore[no-any-return]
+
+    def _last_words(self) -> str:
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=5)
+        if self._log is None:
+            return "nothing was logged"
+        self._log.seek(0)
+        return self._log.read().decode("utf-8", "replace").strip()[-500:] or "nothing was logged"
+
+    def close(self) -> None:
+        """End the worker; harmless when it never ran."""
+        process, self._process = self._process, None
+        if process is not None:
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    with contextlib.suppress(OSError):
+                        stream.close()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+# ---- inside the worker ----------------------------------------------------------------------------------------------
+
+
+def _end_with_parent(requests: queue.Queue[str]) -> None:
+    """Feed requests from standard input; end the process at once when the input closes."""
+
+    def read() -> None:
+        for line in sys.stdin:
+            requests.put(line)
+        os._exit(0)
+
+    def watch(parent: int) -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    threading.Thread(target=watch, args=(os.getppid(),), daemon=True).start()
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, bool | int):
+        return value
+    return None if str(value) in {"NaT", "<NA>"} else str(value)
+
+
+class _Auditor:
+    """Holds what Great Expectations needs once: a context without a store, a data source, and the classes by name."""
+
+    def __init__(self) -> None:
+        import great_expectations as gx
+        import great_expectations.expectations as gxe
+        from great_expectations.data_context.types.base import ProgressBarsConfig
+
+        context = gx.get_context(mode="ephemeral")
+        context.enable_analytics(enable=False)
+        context.variables.progress_bars = ProgressBarsConfig(globally=False)
+        self._gx, self._classes = gx, gxe
+        self._source = context.data_sources.add_pandas("candidate")
+        self._number = 0
+
+    def _expectation(self, wanted: Mapping[str, Any]) -> Any:
+        name = "".join(part.capitalize() for part in wanted["type"].split("_"))
+        return getattr(self._classes, name)(**wanted["arguments"], meta={"check": wanted["check"]})
+
+    def run(self, connection: Any, suite: Mapping[str, Any]) -> dict[str, Any]:
+        started = time.perf_counter()
+        results = [
+            {**wanted, "success": True, "error": None, "failing": 0, "products": {}, "examples": []} for wanted in suite["expectations"]
+        ]
+        rows = 0
+        try:
+            cursor = connection.execute(suite["sql"])
+            while True:
+                frame = cursor.fetch_df_chunk(VECTORS_PER_FRAME)
+                if len(frame) == 0 and rows:
+                    break
+                rows += len(frame)
+                self._judge(frame, suite, results)
+                if len(frame) == 0:
+                    break
+        except Exception as error:
+            return {"name": suite["name"], "rows": rows, "seconds": 0.0, "error": str(error).splitlines()[0], "expectations": results}
+        return {"name": suite["name"], "rows": rows, "seconds": round(time.perf_counter() - started, 3), "error": None, "expectations": results}
+
+    def _judge(self, frame: Any, suite: Mapping[str, Any], results: list[dict[str, Any]]) -> None:
+        self._number += 1
+        asset = self._source.add_dataframe_asset(f"frame_{self._number}")
+        try:
+            batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
+            declared = self._gx.ExpectationSuite(name=f"{suite['name']} {self._number}")
+            for wanted in suite["expectations"]:
+                declared.expectations.append(self._expectation(wanted))
+            outcome = batch.validate(declared, result_format={"result_format": "COMPLETE", "partial_unexpected_count": 0})
+            of_check = {o.expectation_config.meta["check"]: o for o in outcome.results}
+            for result in results:
+                _merge(result, of_check[result["check"]], frame)
+        finally:
+            self._source.delete_asset(f"frame_{self._number}")
+
+
+def _merge(result: dict[str, Any], outcome: Any, frame: Any) -> None:
+    if outcome.success:
+        return
+    result["success"] = False
+    raised = _exception_message(outcome.exception_info)
+    if raised:
+        result["error"] = raised
+        return
+    places = outcome.result.get("unexpected_index_list") or []
+    result["failing"] += int(outcome.result.get("unexpected_count") or len(places) or 1)
+    if not places:
+        result["examples"].append({"observed": _plain(str(outcome.result.get("observed_value"))[:300])})
+        return
+    offending = frame.loc[places]
+    if "product" in frame.columns:
+        for product, count in offending["product"].value_counts(dropna=False).items():
+            name = str(product) if isinstance(product, str) else ""
+            result["products"][name] = result["products"].get(name, 0) + int(count)
+        shown = offending.groupby("product", dropna=False, sort=False).head(ROWS_KEPT)
+    else:
+        shown = offending.head(max(0, ROWS_KEPT - len(result["examples"])))
+    result["examples"].extend({str(k): _plain(v) for k, v in row.items()} for row in shown.to_dict("records"))
+
+
+def _exception_message(info: Any) -> str | None:
+    """Great Expectations nests what was raised either flat or by metric."""
+    if not isinstance(info, dict):
+        return None
+    if "raised_exception" in info:
+        return str(info.get("exception_message")) if info["raised_exception"] else None
+    return next((m for nested in info.values() if (m := _exception_message(nested))), None)
+
+
+def _answer(auditor: _Auditor, request: Mapping[str, Any]) -> dict[str, Any]:
+    import duckdb
+
+    settings: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False, "threads": 1}
+    if request.get("scratch"):
+        settings["temp_directory"] = request["scratch"]
+    connection = duckdb.connect(config=settings)
+    try:
+        path, name = request["candidate"].replace("'", "''"), request["database"]
+        connection.execute(f"attach '{path}' as \"{name}\" (read_only)")
+        connection.execute(f'use "{name}"')
+        return {"suites": [auditor.run(connection, suite) for suite in request["suites"]]}
+    finally:
+        connection.close()
+
+
+def serve() -> None:
+    """Answer requests until the input closes. Whatever else the process prints goes to standard error."""
+    os.environ.update(QUIET)
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    requests: queue.Queue[str] = queue.Queue()
+    _end_with_parent(requests)
+    auditor = _Auditor()
+    while True:
+        try:
+            reply = _answer(auditor, json.loads(requests.get()))
+        except Exception as error:
+            reply = {"error": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"}
+        replies.write(json.dumps(reply, ensure_ascii=False) + "\n")
+        replies.flush()
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,221 @@
+"""The gate: every check of a candidate, gathered product by product. A product passes when no blocking check failed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dagster_project.audit.candidate import Candidate, open_candidate
+from dagster_project.audit.checks import (
+    Baseline,
+    as_of_verdict,
+    balance_verdict,
+    built_verdict,
+    continuity_verdict,
+    delivery_verdict,
+    folded,
+    freshness_verdict,
+    restatement_verdict,
+    rows_per_kpi,
+    rows_verdict,
+    source_states,
+)
+from dagster_project.audit.dbt_tests import NOT_AUDITED, run_dbt_tests
+from dagster_project.audit.expectations import Worker, WorkerError
+from dagster_project.audit.suites import Suite, all_suites
+from dagster_project.audit.verdict import Verdict, presentable_rows
+from dagster_project.contracts.entities import Entity, load_entities
+from dagster_project.contracts.model import Contract
+from dagster_project.home import Home
+
+Say = Callable[[str], None]
+REASONS_KEPT = 3
+HIDDEN_GRADE = "pseudonym"
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """What the gate found. ``of_source`` holds the verdicts of single sources, which ``of_product`` gathers by product."""
+
+    as_of: dt.date
+    candidate_sha256: str
+    of_product: Mapping[str, tuple[Verdict, ...]]
+    of_source: tuple[Verdict, ...] = ()
+    expectation_results: tuple[Mapping[str, Any], ...] = ()
+    rows_per_kpi: Mapping[str, Mapping[tuple[str, str], int]] = field(default_factory=dict)
+
+    @property
+    def held(self) -> dict[str, str]:
+        """Held product to the reasons, in words."""
+        return {product: reason for product, verdicts in self.of_product.items() if (reason := reason_to_hold(verdicts))}
+
+    @property
+    def passed(self) -> tuple[str, ...]:
+        return tuple(product for product in self.of_product if product not in self.held)
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        return tuple(v for verdicts in self.of_product.values() for v in verdicts)
+
+
+def reason_to_hold(verdicts: Sequence[Verdict]) -> str:
+    """The first blocking failures in words; empty when the product passes."""
+    blocking = [v for v in verdicts if v.blocks]
+    words = "; ".join(f"{v.check}: {v.detail}" for v in blocking[:REASONS_KEPT])
+    return words + (f"; and {len(blocking) - REASONS_KEPT} more" if len(blocking) > REASONS_KEPT else "")
+
+
+def expectation_verdicts(suites: Sequence[Suite], results: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
+    """A verdict of every expectation for every product of its suite; rows that name their product fail that product alone."""
+    for suite, result in zip(suites, results, strict=True):
+        for expectation, outcome in zip(suite.expectations, result["expectations"], strict=True):
+            name = f"gx:{suite.name}: {expectation.check}"
+            trouble = result["error"] or outcome["error"]
+            named = {p for p in outcome["products"] if p in suite.products}
+            for product in suite.products:
+                if trouble:
+                    yield Verdict(product, name, "block", False, f"{NOT_AUDITED}: {trouble}", action="Put the check or the table right and run again.")
+                elif outcome["success"] or (named and product not in named and "" not in outcome["products"]):
+                    yield Verdict(product, name, expectation.severity, True, f"{result['rows']} rows", action=expectation.action)
+                else:
+                    rows = presentable_rows(r for r in outcome["examples"] if r.get("product", product) in (product, None))
+                    failing = outcome["products"].get(product, outcome["failing"])
+                    yield Verdict(product, name, expectation.severity, False, f"{expectation.words}: {failing} rows", action=expectation.action, rows=rows)
+
+
+def _hidden_columns(entities: Mapping[str, Entity]) -> frozenset[str]:
+    pseudonyms = {c.name for entity in entities.values() for c in entity.columns if c.grade == HIDDEN_GRADE}
+    return frozenset(pseudonyms | {"record_key"})
+
+
+def _product_of_kpi(candidate: Candidate) -> dict[str, str]:
+    catalogue = candidate.lineage.named("kpi_catalogue")
+    if catalogue is None or not candidate.has(catalogue):
+        return {}
+    return {r["kpi_id"]: r["product"] for r in candidate.rows(f"select kpi_id, product from {candidate.relation(catalogue)}")}
+
+
+@dataclass
+class _Asked:
+    """The question to the worker, asked in a thread so that the dbt tests run meanwhile."""
+
+    worker: Worker
+    candidate: Candidate
+    suites: Sequence[Suite]
+    scratch: Home
+    results: list[dict[str, Any]] = field(default_factory=list)
+    error: str = ""
+
+    def start(self) -> threading.Thread:
+        thread = threading.Thread(target=self._ask, daemon=True)
+        thread.start()
+        return thread
+
+    def _ask(self) -> None:
+        try:
+            requests = [suite.as_request() for suite in self.suites]
+            self.results = self.worker.ask(self.candidate.file, self.candidate.lineage.database, requests, self.scratch.scratch)
+        except WorkerError as error:
+            self.error = str(error)
+
+    def answer(self) -> list[dict[str, Any]]:
+        if not self.error:
+            return self.results
+        outcome = {"success": False, "error": self.error, "failing": 0, "products": {}, "examples": []}
+        return [
+            {"name": s.name, "rows": 0, "seconds": 0.0, "error": self.error, "expectations": [{**e.as_request(), **outcome} for e in s.expectations]}
+            for s in self.suites
+        ]
+
+
+def _source_verdicts(home: Home, candidate: Candidate, contracts: Sequence[Contract]) -> dict[str, dict[str, Verdict]]:
+    states = source_states(home, candidate, contracts)
+    return {
+        contract.id: {
+            "deliveries": delivery_verdict(contract, states[contract.id]),
+            "balance": balance_verdict(contract, states[contract.id]),
+            "freshness": freshness_verdict(contract, states[contract.id], candidate.as_of),
+        }
+        for contract in contracts
+    }
+
+
+def judge(
+    home: Home,
+    candidate: Candidate,
+    contracts: Sequence[Contract],
+    worker: Worker,
+    baselines: Mapping[str, Baseline],
+    say: Say,
+) -> GateReport:
+    """Every check of an open candidate. ``contracts`` are the enabled sources, ``baselines`` the last release by product."""
+    suites = all_suites(candidate)
+    asked = _Asked(worker, candidate, suites, home)
+    thread = asked.start()
+    gathered: dict[str, list[Verdict]] = {product: [] for product in candidate.lineage.products}
+
+    say(f"gate: balance and deliveries of {len(contracts)} sources")
+    of_source = _source_verdicts(home, candidate, contracts)
+    counted: dict[str, dict[tuple[str, str], int]] = {}
+    for product, verdicts in gathered.items():
+        entities = candidate.lineage.entities_of(product)
+        read = [of_source[c.id] for c in contracts if c.entity in entities]
+        for check in ("deliveries", "balance", "freshness") if read else ():
+            verdicts.append(folded(product, check, [v[check] for v in read]))
+        built = built_verdict(candidate, product)
+        verdicts.append(built)
+        if not built.passed:
+            continue
+        counted[product] = rows_per_kpi(candidate, product)
+        baseline = baselines.get(product)
+        verdicts.append(as_of_verdict(candidate, product))
+        verdicts.append(rows_verdict(product, counted[product], baseline))
+        verdicts.append(continuity_verdict(product, counted[product], baseline))
+        verdicts.append(restatement_verdict(candidate, product, baseline))
+
+    say(f"gate: {len(candidate.lineage.tests)} dbt tests")
+    for verdict in run_dbt_tests(candidate, _product_of_kpi(candidate), _hidden_columns(load_entities())):
+        gathered[verdict.product].append(verdict)
+
+    say(f"gate: {len(suites)} suites of Great Expectations")
+    thread.join()
+    results = asked.answer()
+    for verdict in expectation_verdicts(suites, results):
+        gathered[verdict.product].append(verdict)
+
+    return GateReport(
+        candidate.as_of,
+        candidate.sha256,
+        {product: tuple(verdicts) for product, verdicts in gathered.items()},
+        tuple(v for checks in of_source.values() for v in checks.values()),
+        tuple(results),
+        counted,
+    )
+
+
+def audit_candidate(
+    home: Home,
+    as_of: dt.date,
+    contracts: Sequence[Contract],
+    *,
+    worker: Worker | None = None,
+    baselines: Mapping[str, Baseline] | None = None,
+    progress: Say | None = None,
+) -> GateReport:
+    """Audit the candidate of a home and change nothing.
+
+    ``contracts`` are the enabled ones. Raises CandidateRefusedError when there is no whole candidate of this night.
+    """
+    own = Worker() if worker is None else None
+    asked = worker or own
+    assert asked is not None
+    asked.start()
+    try:
+        with open_candidate(home, as_of) as candidate:
+            return judge(home, candidate, contracts, asked, baselines or {}, progress or (lambda _: None))
+    finally:
+        if own is not None:
+            own.close()

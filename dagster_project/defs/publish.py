@@ -1,0 +1,111 @@
+"""Gate and release as assets: one per product, whose checks are the verdicts of the gate, and the release itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from dagster_project.audit.lineage import Lineage, read_lineage
+from dagster_project.contracts.load import load_catalogue
+from dagster_project.defs.night import NIGHTS, SINGLE_RUN, as_of
+from dagster_project.defs.resources import ExpectationsWorker
+from dagster_project.defs.transform import ensure_manifest
+from dagster_project.home import Home
+from dagster_project.ingest.receipts import Receipts
+from dagster_project.progress import PROGRESS
+from dagster_project.release import PublishResult, gate_and_publish
+
+GATE = "gate"
+RELEASE_KEY = dg.AssetKey(["release"])
+
+
+def product_key(product: str) -> dg.AssetKey:
+    return dg.AssetKey(["product", product])
+
+
+def _specs(lineage: Lineage) -> list[dg.AssetSpec]:
+    products = [
+        dg.AssetSpec(
+            product_key(product),
+            deps=[dg.AssetKey([table.name]) for table in lineage.tables_of(product)] + [dg.AssetKey(["kpi"]), dg.AssetKey(["fct_kpi_count"])],
+            group_name="release",
+            kinds={"duckdb"},
+            owners=["team:statistics"],
+            skippable=True,
+            partitions_def=NIGHTS,
+        )
+        for product in lineage.products
+    ]
+    release = dg.AssetSpec(
+        RELEASE_KEY,
+        deps=[product_key(p) for p in lineage.products],
+        group_name="release",
+        kinds={"duckdb"},
+        owners=["team:statistics"],
+        description="当前发布 published/current, moved by one atomic switch.",
+        partitions_def=NIGHTS,
+    )
+    return [*products, release]
+
+
+def _checks(lineage: Lineage) -> list[dg.AssetCheckSpec]:
+    words = "Every blocking check of the product passed on the candidate that was published."
+    return [dg.AssetCheckSpec(GATE, asset=product_key(p), description=words) for p in lineage.products]
+
+
+def _events(result: PublishResult) -> Iterator[Any]:
+    for product, verdicts in result.report.of_product.items():
+        failed = [v for v in verdicts if not v.passed]
+        record = result.products[product]
+        yield dg.AssetCheckResult(
+            asset_key=product_key(product),
+            check_name=GATE,
+            passed=product not in result.report.held,
+            metadata={"failed": [f"{v.severity}: {v.check}: {v.detail} {v.action}" for v in failed], "checks": len(verdicts)},
+        )
+        if record.status == "fresh":
+            yield dg.MaterializeResult(
+                asset_key=product_key(product),
+                data_version=dg.DataVersion(record.content_hash),
+                metadata={"dagster/row_count": record.rows, "bundle": record.bundle},
+            )
+    yield dg.MaterializeResult(
+        asset_key=RELEASE_KEY,
+        data_version=dg.DataVersion(result.release.manifest.content_hash),
+        metadata={"version": result.version, "path": dg.MetadataValue.path(str(result.release.database)), "held": list(result.report.held)},
+    )
+
+
+def _hash_key_ids(home: Home) -> str:
+    """The ids of the keys under which the values now in the pool were hashed."""
+    with Receipts(home) as receipts:
+        return ",".join(sorted({b.key_id for b in receipts.batches() if b.in_pool and b.key_id}))
+
+
+class PublishComponent(dg.Component):
+    """The step that audits the candidate and publishes what passed; it trusts no check of another step."""
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        lineage = read_lineage(ensure_manifest())
+
+        @dg.multi_asset(name="publish", specs=_specs(lineage), check_specs=_checks(lineage), backfill_policy=SINGLE_RUN)
+        def _publish(context: dg.AssetExecutionContext, expectations_worker: ExpectationsWorker) -> Iterator[Any]:
+            home = Home.at().ensure()
+            groups = home.enabled_groups()
+            contracts = [c for c in load_catalogue().contracts if c.group in groups]
+            with PROGRESS.phase("gate and release"):
+                result = gate_and_publish(
+                    home, as_of(context), contracts, worker=expectations_worker.worker, key_id=_hash_key_ids(home), progress=PROGRESS.say
+                )
+            for product, reason in result.report.held.items():
+                context.log.warning(f"{product} is held: {reason}")
+            yield from _events(result)
+
+        return dg.Definitions(assets=[_publish])
+
+
+@dg.component_instance
+def publish(context: dg.ComponentLoadContext) -> PublishComponent:
+    return PublishComponent()

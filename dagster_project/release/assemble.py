@@ -1,0 +1,227 @@
+"""``kpi.duckdb``: one database put together from the bundles of all products, in a format that older clients open."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from dagster_project.audit.candidate import Candidate
+from dagster_project.audit.interface import COUNT_COLUMNS, KPI_COLUMNS
+from dagster_project.audit.verdict import Verdict
+from dagster_project.release import documentation
+from dagster_project.release.bundle import SCHEMA_VERSION, Bundle
+from dagster_project.release.content import TableContent, table_content
+from dagster_project.release.documentation import Documentation, of_node, quoted
+from dagster_project.release.record import ProductRecord
+
+STORAGE_VERSION = "v1.0.0"
+POOL_TABLES = ("receipt", "pool_inventory", "system_register")
+"""Tables about the pool itself: of the night, whole, whatever became of the products."""
+
+NOT_CONTENT = {
+    "kpi": frozenset({"origin_release"}),
+    "receipt": frozenset({"seconds"}),
+    "release_info": frozenset({"version", "published_at", "origin_release"}),
+}
+"""Columns outside the content hash: timings, and names of releases, which count how often a night was published."""
+
+ANY_MART = frozenset({"origin_release"})
+
+
+@dataclass(frozen=True)
+class Part:
+    """A product that the release holds: its bundle, and where that came from."""
+
+    bundle: Bundle
+    stale: bool
+    origin_release: str
+
+
+@dataclass(frozen=True)
+class ReleaseHead:
+    version: str
+    as_of: dt.date
+    published_at: dt.datetime
+    code_version: str
+
+
+class _Writer:
+    """Creates tables in the attached release and remembers their comments."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, file: Path) -> None:
+        self._connection = connection
+        self._documentation: dict[str, Documentation] = {}
+        connection.execute(f"attach {quoted(str(file))} as release (storage_version {quoted(STORAGE_VERSION)})")
+
+    def create(self, table: str, query: str, documentation: Documentation) -> None:
+        self._connection.execute(f'create table release.main."{table}" as {query}')
+        self._documentation[table] = documentation
+
+    def comment(self) -> None:
+        for table, text in self._documentation.items():
+            self._connection.execute(f'comment on table release.main."{table}" is {quoted(text.table)}')
+            for column in self._columns(table):
+                if text.columns.get(column):
+                    self._connection.execute(f'comment on column release.main."{table}"."{column}" is {quoted(text.columns[column])}')
+
+    def _columns(self, table: str) -> list[str]:
+        return [row[0] for row in self._connection.execute(f'describe release.main."{table}"').fetchall()]
+
+    def contents(self) -> dict[str, TableContent]:
+        marts = {table: ANY_MART for table in self._documentation if table.startswith("mart_")}
+        without = {**marts, **NOT_CONTENT}
+        return {
+            table: table_content(self._connection, f'release.main."{table}"', without.get(table, frozenset())) for table in sorted(self._documentation)
+        }
+
+    def close(self) -> None:
+        self._connection.execute("detach release")
+
+
+def _read(bundle: Bundle, table: str) -> str:
+    return f"read_parquet({bundle.file(table)})"
+
+
+def _with_origin(part: Part) -> str:
+    return f"{str(part.stale).lower()} as stale, {quoted(part.origin_release)} as origin_release"
+
+
+def _kpi_query(parts: Sequence[Part]) -> str:
+    selects = []
+    for part in parts:
+        filled = {"stale": str(part.stale).lower(), "origin_release": quoted(part.origin_release)}
+        columns = ", ".join(f"{filled[c]} as {c}" if c in filled else c for c in KPI_COLUMNS)
+        selects.append(f"select {columns} from {_read(part.bundle, 'kpi')}")
+    return f"select * from ({' union all '.join(selects)}) order by product, kpi_id, slice, grain, unit_code, period_start"
+
+
+def _count_query(parts: Sequence[Part]) -> str:
+    columns = ", ".join(COUNT_COLUMNS)
+    selects = " union all ".join(f"select {columns} from {_read(part.bundle, 'fct_kpi_count')}" for part in parts)
+    return f"select * from ({selects}) order by kpi_id, cell, unit_code, day"
+
+
+def _mart_query(part: Part, table: str) -> str:
+    present = [name for name, _ in part.bundle.tables[table].columns]
+    kept = ", ".join(f'"{name}"' for name in present if name not in {"stale", "origin_release"})
+    return f"select {kept}, {_with_origin(part)} from {_read(part.bundle, table)}"
+
+
+def _newest_first(parts: Sequence[Part]) -> list[Part]:
+    return sorted(parts, key=lambda p: (p.bundle.as_of, not p.stale), reverse=True)
+
+
+def _unit_query(parts: Sequence[Part]) -> str:
+    """Every unit that any bundle knows; where bundles of several nights disagree, the newest says how it is."""
+    ranked = " union all by name ".join(f"select *, {rank} as _rank from {_read(p.bundle, 'unit')}" for rank, p in enumerate(_newest_first(parts)))
+    return f"select * exclude (_rank) from ({ranked}) qualify _rank = min(_rank) over (partition by unit_code) order by all"
+
+
+def _catalogue_query(parts: Sequence[Part]) -> str:
+    selects = " union all by name ".join(f"select * from {_read(p.bundle, 'kpi_catalogue')}" for p in _newest_first(parts))
+    return f"select * from ({selects}) order by product, kpi_id"
+
+
+def _rows_as_table(connection: duckdb.DuckDBPyConnection, columns: Mapping[str, str], rows: Iterable[Sequence[object]]) -> str:
+    listed = ", ".join(f'"{name}" {duckdb_type}' for name, duckdb_type in columns.items())
+    connection.execute(f"create or replace temp table given_rows ({listed})")
+    gathered = [list(row) for row in rows]
+    if gathered:
+        connection.executemany(f"insert into temp.given_rows values ({', '.join('?' for _ in columns)})", gathered)
+    return "select * from temp.given_rows"
+
+
+def _write_release_info(writer: _Writer, connection: duckdb.DuckDBPyConnection, head: ReleaseHead, products: Mapping[str, ProductRecord]) -> None:
+    columns = {
+        "version": "varchar",
+        "as_of": "date",
+        "published_at": "timestamp",
+        "product": "varchar",
+        "status": "varchar",
+        "stale": "boolean",
+        "origin_release": "varchar",
+        "product_as_of": "date",
+        "age_days": "bigint",
+        "reason": "varchar",
+        "kpi_rows": "bigint",
+        "content_hash": "varchar",
+        "schema_version": "bigint",
+        "code_version": "varchar",
+    }
+    rows = [
+        (
+            head.version,
+            head.as_of,
+            head.published_at.replace(tzinfo=None),
+            p.product,
+            p.status,
+            p.status == "stale",
+            p.origin_release or None,
+            p.as_of,
+            p.age_days(head.as_of),
+            p.reason or None,
+            p.rows,
+            p.content_hash or None,
+            SCHEMA_VERSION,
+            head.code_version,
+        )
+        for p in products.values()
+    ]
+    writer.create("release_info", _rows_as_table(connection, columns, rows) + " order by product", documentation.RELEASE_INFO)
+
+
+def _write_gate_result(writer: _Writer, connection: duckdb.DuckDBPyConnection, verdicts: Iterable[Verdict]) -> None:
+    columns = {
+        "product": "varchar",
+        "check": "varchar",
+        "severity": "varchar",
+        "passed": "boolean",
+        "detail": "varchar",
+        "waived": "boolean",
+        "owner": "varchar",
+        "action": "varchar",
+    }
+    rows = [(v.product, v.check, v.severity, v.passed, v.detail, False, v.owner, v.action) for v in verdicts]
+    writer.create("gate_result", _rows_as_table(connection, columns, rows) + ' order by product, passed, "check"', documentation.GATE_RESULT)
+
+
+def assemble(
+    file: Path,
+    candidate: Candidate,
+    parts: Sequence[Part],
+    head: ReleaseHead,
+    products: Mapping[str, ProductRecord],
+    verdicts: Sequence[Verdict],
+) -> dict[str, TableContent]:
+    """Write ``kpi.duckdb`` and return what each of its tables holds."""
+    connection = candidate.connection
+    writer = _Writer(connection, file)
+    try:
+        if parts:
+            newest = _newest_first(parts)[0].bundle
+            writer.create("kpi", _kpi_query(parts), newest.tables["kpi"].documentation)
+            writer.create("fct_kpi_count", _count_query(parts), newest.tables["fct_kpi_count"].documentation)
+            writer.create("kpi_catalogue", _catalogue_query(parts), newest.tables["kpi_catalogue"].documentation)
+            writer.create("unit", _unit_query(parts), newest.tables["unit"].documentation)
+        for part in parts:
+            for table in part.bundle.tables:
+                if table.startswith("mart_"):
+                    described = part.bundle.tables[table].documentation
+                    columns = {**described.columns, "stale": documentation.STALE, "origin_release": documentation.ORIGIN_RELEASE}
+                    writer.create(table, _mart_query(part, table), Documentation(described.table, columns))
+        for name in POOL_TABLES:
+            node = candidate.lineage.named(name)
+            if node is not None and candidate.has(node):
+                writer.create(name, f"select * from {candidate.relation(node)} order by all", of_node(candidate.lineage, node))
+        _write_release_info(writer, connection, head, products)
+        _write_gate_result(writer, connection, verdicts)
+        writer.comment()
+        contents = writer.contents()
+    finally:
+        connection.execute("drop table if exists temp.given_rows")
+        writer.close()
+    return contents

@@ -1,0 +1,182 @@
+"""A bundle: everything that a release needs of one product, as Parquet files that never change.
+
+``bundles/<product>/<content hash>/`` holds a file per table and ``bundle.json``. The content hash covers product, night,
+structure version and the content of every table; the verdicts that let the bundle pass stand in ``bundle.json`` for the
+record and are outside the hash, since they also speak of the release before.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dagster_project.audit.candidate import Candidate, sha256_of
+from dagster_project.audit.interface import COUNT_COLUMNS, KPI_COLUMNS, RELEASE_COLUMNS
+from dagster_project.audit.lineage import Node
+from dagster_project.audit.verdict import Verdict
+from dagster_project.home import Home
+from dagster_project.release.content import digest, table_content
+from dagster_project.release.documentation import Documentation, of_node, quoted
+from dagster_project.release.files import DRAFT, flush, move_into_place, seal
+
+SCHEMA_VERSION = 1
+"""Raised when the structure of a release changes: bundles of an older one are left out of new releases."""
+
+DESCRIPTION = "bundle.json"
+HASH_DIGITS = 32
+SHARED_TABLES = ("kpi", "fct_kpi_count", "kpi_catalogue", "unit")
+
+
+class BundleError(RuntimeError):
+    """A bundle that cannot be used; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class BundleTable:
+    file: str
+    rows: int
+    content_hash: str
+    sha256: str
+    columns: tuple[tuple[str, str], ...]
+    description: str
+    column_descriptions: Mapping[str, str]
+
+    @property
+    def documentation(self) -> Documentation:
+        return Documentation(self.description, self.column_descriptions)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One bundle on disk; ``path`` is its folder, ``name`` the same below ``bundles/``."""
+
+    path: Path
+    product: str
+    as_of: dt.date
+    schema_version: int
+    content_hash: str
+    tables: Mapping[str, BundleTable]
+
+    @property
+    def name(self) -> str:
+        return f"{self.product}/{self.path.name}"
+
+    def file(self, table: str) -> str:
+        """The table's file as a quoted SQL literal."""
+        return quoted(str(self.path / self.tables[table].file))
+
+
+def _selections(candidate: Candidate, product: str) -> dict[str, tuple[Node, str, str]]:
+    """Table name to its model, the condition that picks the product's rows, and the order they are kept in."""
+    lineage = candidate.lineage
+    kpi, counts, catalogue, unit = (lineage.named(n) for n in SHARED_TABLES)
+    if kpi is None or counts is None or catalogue is None or unit is None:
+        missing = [name for name in SHARED_TABLES if lineage.named(name) is None]
+        raise BundleError(f"the dbt project has no model {', '.join(missing)}: no product can be published without it")
+    own = f"product = {quoted(product)}"
+    of_own_kpi = f"kpi_id in (select kpi_id from {candidate.relation(catalogue)} where {own})"
+    return {
+        "kpi": (kpi, own, "kpi_id, slice, grain, unit_code, period_start"),
+        "fct_kpi_count": (counts, of_own_kpi, "kpi_id, cell, unit_code, day"),
+        "kpi_catalogue": (catalogue, own, "kpi_id"),
+        "unit": (unit, "true", "all"),
+        **{mart.name: (mart, "true", "all") for mart in lineage.tables_of(product)},
+    }
+
+
+def write_bundle(home: Home, candidate: Candidate, product: str, verdicts: Sequence[Verdict]) -> Bundle:
+    """Take one product out of the candidate; the same content gives the same bundle, which is then left as it is."""
+    selections = _selections(candidate, product)
+    connection = candidate.connection
+    contents = {
+        table: table_content(connection, f"(select * from {candidate.relation(node)} where {condition})")
+        for table, (node, condition, _) in selections.items()
+    }
+    content_hash = digest(
+        {
+            "product": product,
+            "as_of": candidate.as_of.isoformat(),
+            "schema_version": SCHEMA_VERSION,
+            "tables": {table: content.content_hash for table, content in contents.items()},
+        }
+    )
+    folder = home.bundles / product
+    final = folder / content_hash[:HASH_DIGITS]
+    if final.exists():
+        try:
+            return read_bundle(home, f"{product}/{final.name}")
+        except BundleError:
+            shutil.rmtree(final)
+    draft = folder / f"{DRAFT}{final.name}"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700, parents=True)
+    tables: dict[str, BundleTable] = {}
+    for table, (node, condition, order) in selections.items():
+        file = draft / f"{table}.parquet"
+        connection.execute(
+            f"copy (select * from {candidate.relation(node)} where {condition} order by {order}) to {quoted(str(file))} (format parquet, compression zstd)"
+        )
+        documentation = of_node(candidate.lineage, node)
+        tables[table] = BundleTable(
+            file.name,
+            contents[table].rows,
+            contents[table].content_hash,
+            sha256_of(file),
+            contents[table].columns,
+            documentation.table,
+            {name: documentation.columns.get(name, "") for name, _ in contents[table].columns},
+        )
+    description = {
+        "product": product,
+        "as_of": candidate.as_of.isoformat(),
+        "schema_version": SCHEMA_VERSION,
+        "content_hash": content_hash,
+        "tables": {name: asdict(t) for name, t in tables.items()},
+        "gate": [{k: v for k, v in verdict.as_dict().items() if k not in {"rows", "source"}} for verdict in verdicts],
+    }
+    (draft / DESCRIPTION).write_text(json.dumps(description, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    seal(draft)
+    move_into_place(draft, final)
+    flush(home.bundles)
+    return Bundle(final, product, candidate.as_of, SCHEMA_VERSION, content_hash, tables)
+
+
+def read_bundle(home: Home, name: str) -> Bundle:
+    """The bundle of this name (``<product>/<hash>``), verified byte by byte.
+
+    Raises BundleError when it is missing, damaged, or of another structure than releases have now.
+    """
+    path = home.bundles / name
+    try:
+        raw: dict[str, Any] = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
+        if raw["schema_version"] != SCHEMA_VERSION:
+            raise BundleError(f"bundle {name} is of structure version {raw['schema_version']}, releases now have version {SCHEMA_VERSION}")
+        tables = {
+            table: BundleTable(**{**t, "columns": tuple((n, k) for n, k in t["columns"])}) for table, t in raw["tables"].items()
+        }
+        bundle = Bundle(path, raw["product"], dt.date.fromisoformat(raw["as_of"]), raw["schema_version"], raw["content_hash"], tables)
+        damaged = [t.file for t in tables.values() if sha256_of(path / t.file) != t.sha256]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"bundle {name} cannot be read ({type(error).__name__})") from None
+    if damaged:
+        raise BundleError(f"bundle {name} is damaged: {', '.join(damaged)} does not hold the bytes it was written with")
+    for table, promised in (("kpi", KPI_COLUMNS), ("fct_kpi_count", COUNT_COLUMNS)):
+        absent = set(promised) - set(RELEASE_COLUMNS) - {name for name, _ in tables[table].columns}
+        if absent:
+            raise BundleError(f"bundle {name} is of an older structure: its {table} lacks {', '.join(sorted(absent))}")
+    return bundle
+
+
+def sweep_unused(home: Home, used: frozenset[str]) -> None:
+    """Remove the bundles that no release uses: a publish that was killed before its release was in place left them."""
+    if not home.bundles.is_dir():
+        return
+    for folder in home.bundles.iterdir():
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if f"{folder.name}/{path.name}" not in used:
+                shutil.rmtree(path)

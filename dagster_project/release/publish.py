@@ -1,0 +1,281 @@
+"""Publish: audit the candidate, take every product that passed, keep the last good bundle of every other, switch once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dagster_project.audit.candidate import Candidate, CandidateRefusedError, open_candidate, sha256_of
+from dagster_project.audit.checks import Baseline
+from dagster_project.audit.expectations import Worker
+from dagster_project.audit.gate import GateReport, judge
+from dagster_project.audit.verdict import Verdict
+from dagster_project.contracts.model import Contract
+from dagster_project.home import Home
+from dagster_project.release.assemble import Part, ReleaseHead, assemble
+from dagster_project.release.bundle import SCHEMA_VERSION, Bundle, BundleError, read_bundle, sweep_unused, write_bundle
+from dagster_project.release.code_version import code_version
+from dagster_project.release.content import TableContent, digest, table_content
+from dagster_project.release.files import DRAFT, move_into_place, point, seal, sweep
+from dagster_project.release.record import (
+    DATABASE,
+    MANIFEST,
+    ProductRecord,
+    Release,
+    ReleaseManifest,
+    TableRecord,
+    current_release,
+    list_releases,
+)
+
+Say = Callable[[str], None]
+AUDIT = "audit.json"
+EXPECTATIONS = "expectations.json"
+BUNDLE_CHECK = "last good bundle"
+NO_LONGER_BUILT = "the project no longer builds this product"
+
+
+@dataclass(frozen=True)
+class PublishResult:
+    """What came of a publish.
+
+    ``is_new`` is false when the night's release existed already with the same content; ``became_current`` is false when
+    readers have a release of a later night, which stays current.
+    """
+
+    release: Release
+    report: GateReport
+    is_new: bool
+    became_current: bool
+
+    @property
+    def version(self) -> str:
+        return self.release.version
+
+    @property
+    def products(self) -> Mapping[str, ProductRecord]:
+        return self.release.manifest.products
+
+
+def _previous(home: Home, as_of: dt.date) -> Release | None:
+    """The release that held products fall back to: the current one, or for an older night the newest up to that night."""
+    current = current_release(home)
+    if current is not None and current.as_of <= as_of:
+        return current
+    return next((r for r in reversed(list_releases(home)) if r.as_of <= as_of), None)
+
+
+def _baseline(home: Home, previous: Release | None, as_of: dt.date) -> Release | None:
+    """The release to compare with: always of an earlier night, so that publishing a night again changes nothing."""
+    if previous is None or previous.as_of < as_of:
+        return previous
+    return next((r for r in list_releases(home) if r.version == previous.manifest.baseline), None)
+
+
+def _baselines(release: Release | None) -> dict[str, Baseline]:
+    if release is None:
+        return {}
+    return {
+        name: Baseline(release.version, release.database, {_split(key): rows for key, rows in p.rows_per_kpi.items()})
+        for name, p in release.manifest.products.items()
+        if p.status != "left_out"
+    }
+
+
+def _split(key: str) -> tuple[str, str]:
+    kpi_id, _, grain = key.rpartition(" ")
+    return kpi_id, grain
+
+
+def _next_version(home: Home, as_of: dt.date) -> str:
+    night = f"{as_of:%Y%m%d}"
+    taken = [int(r.version.split("-")[1]) for r in list_releases(home) if r.version.startswith(night)]
+    return f"{night}-{max(taken, default=0) + 1:03d}"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a release will hold, before its version is known."""
+
+    products: Mapping[str, ProductRecord]
+    bundles: Mapping[str, Bundle]
+    verdicts: tuple[Verdict, ...]
+
+    def under(self, version: str) -> dict[str, ProductRecord]:
+        """The products, those that passed tonight under the version that they are first published with."""
+        return {name: replace(p, origin_release=version) if p.status == "fresh" else p for name, p in self.products.items()}
+
+
+def _plan(home: Home, candidate: Candidate, report: GateReport, previous: Release | None, say: Say) -> _Plan:
+    earlier = previous.manifest.products if previous else {}
+    held = report.held
+    products: dict[str, ProductRecord] = {}
+    bundles: dict[str, Bundle] = {}
+    verdicts = list(report.verdicts)
+    for product in sorted({*report.of_product, *(name for name, p in earlier.items() if p.status != "left_out")}):
+        if product in report.of_product and product not in held:
+            bundle = write_bundle(home, candidate, product, report.of_product[product])
+            counted = {f"{kpi_id} {grain}": n for (kpi_id, grain), n in sorted(report.rows_per_kpi[product].items())}
+            products[product] = ProductRecord(
+                product, "fresh", bundle.name, bundle.content_hash, bundle.as_of, "", "", bundle.tables["kpi"].rows, counted
+            )
+            bundles[product] = bundle
+            continue
+        reason = held.get(product, NO_LONGER_BUILT)
+        say(f"gate: {product} is held: {reason}")
+        if product not in report.of_product:
+            verdicts.append(Verdict(product, "built", "block", False, NO_LONGER_BUILT, action="Nothing, if the product was retired on purpose."))
+            products[product] = ProductRecord(product, "left_out", reason=reason)
+            continue
+        last = earlier.get(product)
+        if last is None or not last.bundle:
+            products[product] = ProductRecord(product, "left_out", reason=f"{reason} (there is no earlier good state)")
+            continue
+        try:
+            bundles[product] = read_bundle(home, last.bundle)
+            products[product] = replace(last, status="stale", reason=reason)
+        except BundleError as error:
+            verdicts.append(
+                Verdict(product, BUNDLE_CHECK, "block", False, str(error), action="Put right what holds the product; its next good night replaces the bundle.")
+            )
+            products[product] = ProductRecord(product, "left_out", reason=f"{reason}; {error}")
+    return _Plan(products, bundles, tuple(verdicts))
+
+
+def _fingerprint(candidate: Candidate, plan: _Plan, key_id: str) -> str:
+    """Everything that a release is made of; the same fingerprint means that the release exists already."""
+    pool_tables = {}
+    for name in ("receipt", "pool_inventory"):
+        node = candidate.lineage.named(name)
+        if node is not None and candidate.has(node):
+            pool_tables[name] = table_content(candidate.connection, candidate.relation(node), {"seconds"}).content_hash
+    return digest(
+        {
+            "as_of": candidate.as_of.isoformat(),
+            "schema_version": SCHEMA_VERSION,
+            "code_version": code_version(),
+            "key_id": key_id,
+            "products": {
+                name: [p.status, p.bundle, p.origin_release if p.status == "stale" else "", p.reason] for name, p in plan.products.items()
+            },
+            "gate": sorted([v.product, v.check, v.severity, v.passed, v.detail] for v in plan.verdicts),
+            "pool": pool_tables,
+        }
+    )
+
+
+def _contract_versions(home: Home, candidate: Candidate) -> dict[str, str]:
+    file = str(home.warehouse / "control" / "source.parquet")
+    rows = candidate.connection.execute("select source_id, contract_version from read_parquet($1) order by 1", [file]).fetchall()
+    return {source: version for source, version in rows}
+
+
+def _receipts(home: Home, candidate: Candidate) -> TableRecord:
+    file = str(home.warehouse / "control" / "receipt.parquet").replace("'", "''")
+    content = table_content(candidate.connection, f"(select * from read_parquet('{file}') where batch_date <= date '{candidate.as_of}')", {"seconds"})
+    return TableRecord(content.rows, content.content_hash)
+
+
+def _write_release(
+    home: Home, candidate: Candidate, report: GateReport, plan: _Plan, fingerprint: str, baseline: Release | None, key_id: str, say: Say
+) -> Release:
+    version = _next_version(home, candidate.as_of)
+    say(f"release: assembling {version}")
+    draft = home.published / f"{DRAFT}{version}"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    products = plan.under(version)
+    parts = [Part(bundle, products[name].status == "stale", products[name].origin_release) for name, bundle in sorted(plan.bundles.items())]
+    head = ReleaseHead(version, candidate.as_of, dt.datetime.now(tz=dt.UTC).replace(microsecond=0), code_version())
+    contents = assemble(draft / DATABASE, candidate, parts, head, products, plan.verdicts)
+    _write_json(draft / AUDIT, [v.as_dict() for v in (*plan.verdicts, *report.of_source)])
+    _write_json(draft / EXPECTATIONS, list(report.expectation_results))
+    manifest = ReleaseManifest(
+        version=version,
+        as_of=candidate.as_of,
+        published_at=head.published_at,
+        schema_version=SCHEMA_VERSION,
+        code_version=head.code_version,
+        key_id=key_id,
+        content_hash=_release_hash(contents),
+        fingerprint=fingerprint,
+        candidate_sha256=candidate.sha256,
+        baseline=baseline.version if baseline else "",
+        contracts=_contract_versions(home, candidate),
+        receipts=_receipts(home, candidate),
+        products=products,
+        tables={name: TableRecord(c.rows, c.content_hash) for name, c in contents.items()},
+        files={name: sha256_of(draft / name) for name in (DATABASE, AUDIT, EXPECTATIONS)},
+    )
+    (draft / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+    seal(draft)
+    if not candidate.unaltered():
+        shutil.rmtree(draft)
+        raise CandidateRefusedError(f"{candidate.file} was altered while it was being published: nothing was published; build it again")
+    move_into_place(draft, home.published / version)
+    return Release(home.published / version, manifest, False)
+
+
+def _release_hash(contents: Mapping[str, TableContent]) -> str:
+    """The content of a whole release; release_info and gate_result speak of other releases too and stay outside."""
+    return digest({name: c.content_hash for name, c in contents.items() if name not in {"release_info", "gate_result"}})
+
+
+def _write_json(file: Path, value: object) -> None:
+    file.write_text(json.dumps(value, ensure_ascii=False, indent=1, default=str) + "\n", encoding="utf-8")
+
+
+def gate_and_publish(
+    home: Home,
+    as_of: dt.date,
+    contracts: Sequence[Contract],
+    *,
+    worker: Worker | None = None,
+    key_id: str = "",
+    progress: Say | None = None,
+) -> PublishResult:
+    """Audit the candidate of the night ``as_of`` and publish what passes, under the writer's lock, which it takes itself.
+
+    ``contracts`` are the enabled sources. A product that passes is published from the candidate; one that is held keeps its
+    last good bundle, marked stale with the reason; one without is left out and named in ``release_info`` and
+    ``gate_result``. When every product is held there is still a release that says so, since readers must see why nothing
+    moves. When nothing at all differs from a release of the same night, none is added: that one becomes current.
+
+    Raises CandidateRefusedError (nothing published) when the candidate is missing, half-built, altered or of another night;
+    HomeBusyError when another process writes to the home.
+    """
+    say = progress or (lambda _: None)
+    own = Worker() if worker is None else None
+    asking = worker or own
+    assert asking is not None
+    asking.start()
+    try:
+        with home.writing(f"publishing the night {as_of}"):
+            return _publish(home, as_of, contracts, asking, key_id, say)
+    finally:
+        if own is not None:
+            own.close()
+
+
+def _publish(home: Home, as_of: dt.date, contracts: Sequence[Contract], worker: Worker, key_id: str, say: Say) -> PublishResult:
+    home.published.mkdir(parents=True, exist_ok=True)
+    sweep([home.published, *(p for p in home.bundles.glob("*") if p.is_dir())])
+    previous = _previous(home, as_of)
+    baseline = _baseline(home, previous, as_of)
+    with open_candidate(home, as_of) as candidate:
+        report = judge(home, candidate, contracts, worker, _baselines(baseline), say)
+        plan = _plan(home, candidate, report, previous, say)
+        fingerprint = _fingerprint(candidate, plan, key_id)
+        existing = next((r for r in list_releases(home) if r.manifest.fingerprint == fingerprint), None)
+        release = existing or _write_release(home, candidate, report, plan, fingerprint, baseline, key_id, say)
+    current = current_release(home)
+    switch = current is None or current.as_of <= as_of
+    if switch:
+        point(home.current, release.version)
+        say(f"release: {release.version} is current")
+    sweep_unused(home, frozenset(p.bundle for r in list_releases(home) for p in r.manifest.products.values() if p.bundle))
+    return PublishResult(replace(release, is_current=switch), report, existing is None, switch)

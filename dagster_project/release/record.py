@@ -1,0 +1,167 @@
+"""What a release says of itself: its manifest, and the list of releases of a home."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from dagster_project.home import Home
+
+Status = Literal["fresh", "stale", "left_out"]
+
+MANIFEST = "manifest.json"
+DATABASE = "kpi.duckdb"
+VERSION = re.compile(r"^\d{8}-\d{3,}$")
+
+
+class ReleaseError(RuntimeError):
+    """A release that is missing, unknown or damaged; the message says which and what to do."""
+
+
+@dataclass(frozen=True)
+class ProductRecord:
+    """One product in one release. ``bundle`` is its folder below ``bundles/``; empty when the product is left out."""
+
+    product: str
+    status: Status
+    bundle: str = ""
+    content_hash: str = ""
+    as_of: dt.date | None = None
+    origin_release: str = ""
+    reason: str = ""
+    rows: int = 0
+    rows_per_kpi: Mapping[str, int] = field(default_factory=dict)
+
+    def age_days(self, as_of: dt.date) -> int | None:
+        return (as_of - self.as_of).days if self.as_of else None
+
+
+@dataclass(frozen=True)
+class TableRecord:
+    rows: int
+    content_hash: str
+
+
+@dataclass(frozen=True)
+class ReleaseManifest:
+    """``published/<version>/manifest.json``. ``content_hash`` covers every table; ``fingerprint`` what the release was made of."""
+
+    version: str
+    as_of: dt.date
+    published_at: dt.datetime
+    schema_version: int
+    code_version: str
+    key_id: str
+    content_hash: str
+    fingerprint: str
+    candidate_sha256: str
+    baseline: str
+    contracts: Mapping[str, str]
+    receipts: TableRecord
+    products: Mapping[str, ProductRecord]
+    tables: Mapping[str, TableRecord]
+    files: Mapping[str, str]
+    """File name to sha256 of its bytes."""
+
+    def to_json(self) -> str:
+        def plain(value: Any) -> Any:
+            if isinstance(value, dt.date | dt.datetime):
+                return value.isoformat()
+            raise TypeError(type(value).__name__)
+
+        return json.dumps(asdict(self), default=plain, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> ReleaseManifest:
+        raw = json.loads(text)
+        products = {
+            name: ProductRecord(**{**p, "as_of": dt.date.fromisoformat(p["as_of"]) if p["as_of"] else None}) for name, p in raw["products"].items()
+        }
+        return cls(
+            **{
+                **raw,
+                "as_of": dt.date.fromisoformat(raw["as_of"]),
+                "published_at": dt.datetime.fromisoformat(raw["published_at"]),
+                "receipts": TableRecord(**raw["receipts"]),
+                "products": products,
+                "tables": {name: TableRecord(**t) for name, t in raw["tables"].items()},
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release on disk."""
+
+    path: Path
+    manifest: ReleaseManifest
+    is_current: bool
+
+    @property
+    def version(self) -> str:
+        return self.manifest.version
+
+    @property
+    def as_of(self) -> dt.date:
+        return self.manifest.as_of
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """The products that the release holds, stale ones included."""
+        return tuple(name for name, p in self.manifest.products.items() if p.status != "left_out")
+
+    @property
+    def stale(self) -> tuple[str, ...]:
+        return tuple(name for name, p in self.manifest.products.items() if p.status == "stale")
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        return tuple(name for name, p in self.manifest.products.items() if p.status == "left_out")
+
+    @property
+    def database(self) -> Path:
+        return self.path / DATABASE
+
+
+def _read(folder: Path, is_current: bool) -> Release:
+    try:
+        return Release(folder, ReleaseManifest.from_json((folder / MANIFEST).read_text(encoding="utf-8")), is_current)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReleaseError(f"{folder / MANIFEST} cannot be read ({type(error).__name__}): the release is damaged; roll back to another") from None
+
+
+def current_version(home: Home) -> str | None:
+    """The version that ``published/current`` points to, read once, so that a switch in between cannot mix two releases."""
+    try:
+        return home.current.readlink().name
+    except FileNotFoundError:
+        return None
+
+
+def current_release(home: Home) -> Release | None:
+    version = current_version(home)
+    return None if version is None else _read(home.published / version, True)
+
+
+def list_releases(home: Home) -> list[Release]:
+    """Every release of a home, oldest night first, the serials of a night in order."""
+    if not home.published.is_dir():
+        return []
+    current = current_version(home)
+    folders = [p for p in home.published.iterdir() if p.is_dir() and not p.is_symlink() and VERSION.match(p.name)]
+    releases = [_read(folder, folder.name == current) for folder in folders]
+    return sorted(releases, key=lambda r: (r.as_of, int(r.version.split("-")[1])))
+
+
+def release_of(home: Home, version: str) -> Release:
+    """The release of this version. Raises ReleaseError, naming the known ones."""
+    folder = home.published / version
+    if not VERSION.match(version) or not folder.is_dir():
+        known = ", ".join(r.version for r in list_releases(home)[-5:]) or "none"
+        raise ReleaseError(f"there is no release {version} in {home.published}; the latest are: {known}")
+    return _read(folder, version == current_version(home))

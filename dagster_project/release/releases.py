@@ -1,0 +1,57 @@
+"""What readers and operators do with releases: open the current one, verify one, roll back to one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from dagster_project.audit.candidate import sha256_of
+from dagster_project.home import Home
+from dagster_project.release.files import point
+from dagster_project.release.record import Release, ReleaseError, current_release, release_of
+
+
+def _connect(database: Path) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(str(database), read_only=True, config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
+    except duckdb.Error as error:
+        raise ReleaseError(f"{database} cannot be opened ({str(error).splitlines()[0]})") from None
+
+
+def open_release(home: Home, version: str) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to the ``kpi.duckdb`` of a version."""
+    return _connect(release_of(home, version).database)
+
+
+def open_current(home: Home) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to the current release; it keeps reading that release when another one becomes current.
+
+    Raises ReleaseError when nothing was published yet.
+    """
+    release = current_release(home)
+    if release is None:
+        raise ReleaseError(f"nothing is published in {home.published}: run a night first")
+    return _connect(release.database)
+
+
+def verify(release: Release) -> None:
+    """Raise ReleaseError, naming the file, when a release does not hold the bytes that its manifest names."""
+    for name, expected in release.manifest.files.items():
+        file = release.path / name
+        if not file.is_file():
+            raise ReleaseError(f"release {release.version} is damaged: {file} is missing")
+        if sha256_of(file) != expected:
+            raise ReleaseError(f"release {release.version} is damaged: {file} was altered")
+
+
+def rollback(home: Home, version: str) -> Release:
+    """Let readers see an older (or newer) release again; takes the writer's lock itself.
+
+    The release is verified first. Figures held later fall back to the bundles of the release rolled back to.
+    """
+    with home.writing(f"rollback to {version}"):
+        release = release_of(home, version)
+        verify(release)
+        point(home.current, version)
+        return release_of(home, version)
