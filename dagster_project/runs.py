@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -18,7 +19,9 @@ from dagster_project.progress import PROGRESS
 INSTANCE_TEMPLATE = Path(__file__).resolve().parents[1] / "dagster.yaml"
 WORKSPACE = Path(__file__).resolve().parents[1] / "workspace.yaml"
 PROCESS_TAG = "pool/process"
+LAST_RUN_LOG = "last_run.log"
 FIRST_NIGHT_TAG = "pool/first_night"
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 class NightsOutOfRangeError(ValueError):
@@ -106,10 +109,10 @@ def process_nights(home: Home, first: dt.date | None, last: dt.date | None, grou
     nights = str(last) if first == last else f"{first} to {last}"
     PROGRESS.say(f"night {nights}, groups {', '.join(home.enabled_groups())}")
     tags = {FIRST_NIGHT_TAG: first.isoformat(), PROCESS_TAG: str(os.getpid())}
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.get() as instance, open(home.root / LAST_RUN_LOG, "w", encoding="utf-8") as log, redirect_stdout(log):
         _end_runs_of_dead_processes(instance)
         result = job.execute_in_process(
-            instance=instance, partition_key=last.isoformat(), tags=tags, asset_selection=night_selection(repository, home), raise_on_error=False
+            run_config=QUIET, instance=instance, partition_key=last.isoformat(), tags=tags, asset_selection=night_selection(repository, home), raise_on_error=False
         )
     return _outcome(home, result)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from dagster_project.audit.expectations import Worker
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -17,3 +20,11 @@ def realdata() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real police data are not at {folder}; set POOL_REALDATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def expectations_worker() -> Iterator[Worker]:
+    """One Great Expectations process for the whole session: its import takes seconds."""
+    with Worker() as worker:
+        worker.start()
+        yield worker

@@ -36,6 +36,25 @@ class _Failure:
     """The products that the failing rows belong to; None when the rows do not say."""
 
 
+@dataclass(frozen=True)
+class RowOwners:
+    """Whose an offending row is, by what it names: a product, a KPI or a source."""
+
+    product_of_kpi: Mapping[str, str]
+    products_of_source: Mapping[str, frozenset[str]]
+
+    def statement(self, columns: Collection[str]) -> str | None:
+        """The column to ask, by preference; None when the rows name none."""
+        return next((c for c in ("product", "kpi_id", "source_id", "source") if c in columns), None)
+
+    def products(self, column: str, name: str) -> frozenset[str]:
+        if column == "product":
+            return frozenset({name})
+        if column == "kpi_id":
+            return frozenset({self.product_of_kpi[name]}) if name in self.product_of_kpi else frozenset()
+        return self.products_of_source.get(name, frozenset())
+
+
 def check_name(test: Node) -> str:
     return f"dbt:{test.meta.get('check', test.name)}"
 
@@ -49,19 +68,17 @@ def affected_products(candidate: Candidate, test: Node) -> tuple[str, ...]:
     return test.products or candidate.lineage.products_reading(_tested(test))
 
 
-def _owners_of_rows(candidate: Candidate, columns: Collection[str], product_of_kpi: Mapping[str, str]) -> frozenset[str] | None:
-    if "product" in columns:
-        found = candidate.connection.execute("select distinct product from temp.offending").fetchall()
-        owners = {row[0] for row in found}
-    elif "kpi_id" in columns:
-        found = candidate.connection.execute("select distinct kpi_id from temp.offending").fetchall()
-        owners = {product_of_kpi.get(row[0]) for row in found}
-    else:
+def _owners_of_rows(candidate: Candidate, columns: Collection[str], owners: RowOwners) -> frozenset[str] | None:
+    """The products that the offending rows belong to; None as soon as one row does not say."""
+    column = owners.statement(columns)
+    if column is None:
         return None
-    return None if None in owners else frozenset(owners)
+    named = [owners.products(column, row[0]) for row in candidate.connection.execute(f"select distinct {column} from temp.offending").fetchall()]
+    known = frozenset(candidate.lineage.products)
+    return frozenset().union(*named) if named and all(products and products <= known for products in named) else None
 
 
-def _run(candidate: Candidate, test: Node, sql: str, product_of_kpi: Mapping[str, str], hidden: Collection[str]) -> _Failure:
+def _run(candidate: Candidate, test: Node, sql: str, owners: RowOwners, hidden: Collection[str]) -> _Failure:
     connection = candidate.connection
     connection.execute(f"create or replace temp table offending as {sql.strip().rstrip(';')}")
     try:
@@ -72,8 +89,7 @@ def _run(candidate: Candidate, test: Node, sql: str, product_of_kpi: Mapping[str
         cursor = connection.execute(f"select * from temp.offending limit {ROWS_KEPT}")
         names = [column[0] for column in cursor.description or ()]
         rows = presentable_rows((dict(zip(names, row, strict=True)) for row in cursor.fetchall()), hidden)
-        owners = _owners_of_rows(candidate, names, product_of_kpi)
-        return _Failure(failures, rows, owners)
+        return _Failure(failures, rows, _owners_of_rows(candidate, names, owners))
     finally:
         connection.execute("drop table if exists temp.offending")
 
@@ -86,11 +102,20 @@ def _failed(test: Node, failures: int) -> bool:
     return bool(compare(failures, bound))
 
 
-def run_dbt_tests(candidate: Candidate, product_of_kpi: Mapping[str, str], hidden_columns: Collection[str] = ()) -> Iterator[Verdict]:
+def _own_rows(rows: Collection[dict[str, object]], product: str, owners: RowOwners) -> tuple[dict[str, object], ...]:
+    def is_own(row: dict[str, object]) -> bool:
+        column = owners.statement(row)
+        return column is None or product in (owners.products(column, str(row[column])) or {product})
+
+    return tuple(row for row in rows if is_own(row))
+
+
+def run_dbt_tests(candidate: Candidate, owners: RowOwners, hidden_columns: Collection[str] = ()) -> Iterator[Verdict]:
     """A verdict of every dbt test for every product it speaks for.
 
     A test that was not compiled in the build, or cannot run, holds its products whatever its severity: they are not audited.
-    When all failing rows carry ``product`` or ``kpi_id``, only their products fail.
+    When every failing row names a product, a KPI or a source, the products named fail and no other, even where the test
+    stands on a table that they do not read (the balance of all KPIs, say).
     """
     for test in candidate.lineage.tests:
         products = affected_products(candidate, test)
@@ -106,17 +131,17 @@ def run_dbt_tests(candidate: Candidate, product_of_kpi: Mapping[str, str], hidde
             yield from (Verdict(product, name, "block", False, detail, owner, REBUILD) for product in products)
             continue
         try:
-            outcome = _run(candidate, test, built.compiled_sql, product_of_kpi, hidden_columns)
+            outcome = _run(candidate, test, built.compiled_sql, owners, hidden_columns)
         except duckdb.Error as error:
             detail = f"{NOT_AUDITED}: the test cannot run: {str(error).splitlines()[0]}"
             yield from (Verdict(product, name, "block", False, detail, owner, REBUILD) for product in products)
             continue
         description = test.description or test.name
         failed = _failed(test, outcome.failures)
-        named = (outcome.products or frozenset()) & set(products)
-        for product in products:
-            if failed and (not named or product in named):
-                rows = tuple(r for r in outcome.rows if r.get("product", product) == product and product_of_kpi.get(str(r.get("kpi_id")), product) == product)
+        failing = (outcome.products or frozenset(products)) if failed else frozenset()
+        for product in sorted({*products, *failing}):
+            if product in failing:
+                rows = _own_rows(outcome.rows, product, owners)
                 yield Verdict(product, name, severity, False, f"{outcome.failures} failing rows: {description}", owner, action, rows)
             else:
                 yield Verdict(product, name, severity, True, description, owner, action)

@@ -163,8 +163,9 @@ class _Auditor:
         context.enable_analytics(enable=False)
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
         self._gx, self._classes = gx, gxe
-        self._source = context.data_sources.add_pandas("candidate")
-        self._number = 0
+        frame = context.data_sources.add_pandas("candidate").add_dataframe_asset("frame")
+        self._frame = frame.add_batch_definition_whole_dataframe("all")
+        self._suites = 0
 
     def _expectation(self, wanted: Mapping[str, Any]) -> Any:
         name = "".join(part.capitalize() for part in wanted["type"].split("_"))
@@ -191,19 +192,14 @@ class _Auditor:
         return {"name": suite["name"], "rows": rows, "seconds": round(time.perf_counter() - started, 3), "error": None, "expectations": results}
 
     def _judge(self, frame: Any, suite: Mapping[str, Any], results: list[dict[str, Any]]) -> None:
-        self._number += 1
-        asset = self._source.add_dataframe_asset(f"frame_{self._number}")
-        try:
-            batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-            declared = self._gx.ExpectationSuite(name=f"{suite['name']} {self._number}")
-            for wanted in suite["expectations"]:
-                declared.expectations.append(self._expectation(wanted))
-            outcome = batch.validate(declared, result_format={"result_format": "COMPLETE", "partial_unexpected_count": 0})
-            of_check = {o.expectation_config.meta["check"]: o for o in outcome.results}
-            for result in results:
-                _merge(result, of_check[result["check"]], frame)
-        finally:
-            self._source.delete_asset(f"frame_{self._number}")
+        self._suites += 1
+        expectations = [self._expectation(wanted) for wanted in suite["expectations"]]
+        declared = self._gx.ExpectationSuite(name=f"{suite['name']} {self._suites}", expectations=expectations)
+        batch = self._frame.get_batch({"dataframe": frame})
+        outcome = batch.validate(declared, result_format={"result_format": "COMPLETE", "partial_unexpected_count": 0})
+        of_check = {o.expectation_config.meta["check"]: o for o in outcome.results}
+        for result in results:
+            _merge(result, of_check[result["check"]], frame)
 
 
 def _merge(result: dict[str, Any], outcome: Any, frame: Any) -> None:

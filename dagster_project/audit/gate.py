@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dagster_project.audit.candidate import Candidate, open_candidate
@@ -23,8 +23,9 @@ from dagster_project.audit.checks import (
     rows_verdict,
     source_states,
 )
-from dagster_project.audit.dbt_tests import NOT_AUDITED, run_dbt_tests
+from dagster_project.audit.dbt_tests import NOT_AUDITED, RowOwners, run_dbt_tests
 from dagster_project.audit.expectations import Worker, WorkerError
+from dagster_project.audit.lineage import Lineage
 from dagster_project.audit.suites import Suite, all_suites
 from dagster_project.audit.verdict import Verdict, presentable_rows
 from dagster_project.contracts.entities import Entity, load_entities
@@ -98,6 +99,25 @@ def _product_of_kpi(candidate: Candidate) -> dict[str, str]:
     return {r["kpi_id"]: r["product"] for r in candidate.rows(f"select kpi_id, product from {candidate.relation(catalogue)}")}
 
 
+def _products_of_source(candidate: Candidate, contracts: Sequence[Contract]) -> dict[str, frozenset[str]]:
+    lineage = candidate.lineage
+    return {c.id: frozenset(p for p in lineage.products if c.entity in lineage.entities_of(p)) for c in contracts}
+
+
+def needs_verdicts(lineage: Lineage, gathered: Mapping[str, Sequence[Verdict]]) -> list[Verdict]:
+    """A product that prints figures of a held one is held with it, and so on along the chain."""
+    held = {product for product, verdicts in gathered.items() if any(v.blocks for v in verdicts)}
+    while follow := {p for p in lineage.products if p not in held and held & set(lineage.needs[p])}:
+        held |= follow
+    verdicts = []
+    for product, needed in lineage.needs.items():
+        missing = sorted(held & set(needed))
+        if needed:
+            detail = f"{', '.join(missing)} is held" if missing else f"{', '.join(needed)} passed"
+            verdicts.append(Verdict(product, "needs", "block", not missing, detail, action="Put right what holds the product it needs."))
+    return verdicts
+
+
 @dataclass
 class _Asked:
     """The question to the worker, asked in a thread so that the dbt tests run meanwhile."""
@@ -164,7 +184,9 @@ def judge(
         entities = candidate.lineage.entities_of(product)
         read = [of_source[c.id] for c in contracts if c.entity in entities]
         for check in ("deliveries", "balance", "freshness") if read else ():
-            verdicts.append(folded(product, check, [v[check] for v in read]))
+            verdict = folded(product, check, [v[check] for v in read])
+            shows_it = check == "deliveries" and candidate.lineage.describes_sources(product)
+            verdicts.append(replace(verdict, severity="warn") if shows_it else verdict)
         built = built_verdict(candidate, product)
         verdicts.append(built)
         if not built.passed:
@@ -177,13 +199,16 @@ def judge(
         verdicts.append(restatement_verdict(candidate, product, baseline))
 
     say(f"gate: {len(candidate.lineage.tests)} dbt tests")
-    for verdict in run_dbt_tests(candidate, _product_of_kpi(candidate), _hidden_columns(load_entities())):
+    owners = RowOwners(_product_of_kpi(candidate), _products_of_source(candidate, contracts))
+    for verdict in run_dbt_tests(candidate, owners, _hidden_columns(load_entities())):
         gathered[verdict.product].append(verdict)
 
     say(f"gate: {len(suites)} suites of Great Expectations")
     thread.join()
     results = asked.answer()
     for verdict in expectation_verdicts(suites, results):
+        gathered[verdict.product].append(verdict)
+    for verdict in needs_verdicts(candidate.lineage, gathered):
         gathered[verdict.product].append(verdict)
 
     return GateReport(

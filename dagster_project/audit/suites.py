@@ -8,7 +8,7 @@ from typing import Any
 
 from dagster_project.audit.candidate import Candidate
 from dagster_project.audit.interface import COUNT_COLUMNS, COUNT_KEY, GRAINS, KPI_COLUMNS, KPI_KEY, KPI_REQUIRED, RELEASE_COLUMNS, Kind, is_of_kind
-from dagster_project.audit.lineage import Node
+from dagster_project.audit.lineage import PUBLISHED_FOR_ALL, Node
 from dagster_project.audit.verdict import Severity
 
 
@@ -40,6 +40,8 @@ class Suite:
         return {"name": self.name, "sql": self.sql, "expectations": [e.as_request() for e in self.expectations]}
 
 
+PROMISED: Mapping[str, Mapping[str, Kind]] = {"kpi": KPI_COLUMNS, "fct_kpi_count": COUNT_COLUMNS}
+
 FIX_MODEL = "Put the model or its YAML right: analysts rely on these names and types."
 FIX_FIGURE = "Recompute the row from its counts; find the model where it goes wrong."
 FIX_UNIT = "Add the unit to the register of units, or map its code in the contract."
@@ -63,27 +65,48 @@ def _in_set(check: str, column: str, values: list[Any], words: str, action: str)
     return Expectation(check, "expect_column_values_to_be_in_set", {"column": column, "value_set": values}, words, action)
 
 
-def schema_suite(candidate: Candidate, name: str, node: Node, products: tuple[str, ...], expected: Mapping[str, Kind]) -> Suite:
-    """Columns and types as the interface promises: a frame of one row per column of the table."""
-    actual = candidate.columns(node)
-    rows = [(c, t, "promised" if c in expected and is_of_kind(t, expected[c]) else f"promised as {expected[c]}" if c in expected else "not promised") for c, t in actual.items()]
-    values = ", ".join(f"('{c.replace(chr(39), chr(39) * 2)}', '{t.replace(chr(39), chr(39) * 2)}', '{s}')" for c, t, s in rows)
-    required = [c for c in expected if c not in RELEASE_COLUMNS]
-    return Suite(
-        f"{name} schema",
-        products,
-        f"select * from (values {values}) as described(column_name, column_type, standing)",
-        (
-            Expectation(
-                "columns present",
-                "expect_column_distinct_values_to_contain_set",
-                {"column": "column_name", "value_set": required},
-                f"{name} lacks a promised column",
-                FIX_MODEL,
-            ),
-            _in_set("columns as promised", "standing", ["promised"], f"{name} has a column that is not promised, or of another type", FIX_MODEL),
-        ),
+def _literal(value: str | None) -> str:
+    return "null" if value is None else "'" + value.replace("'", "''") + "'"
+
+
+def _published_tables(candidate: Candidate) -> list[tuple[str | None, Node]]:
+    """Every table that goes into a release with the product it belongs to; None for the tables of all."""
+    lineage = candidate.lineage
+    shared = [n for name in PUBLISHED_FOR_ALL if (n := lineage.named(name)) is not None]
+    own = [(product, n) for product in lineage.products for n in lineage.tables_of(product) if n.name not in PUBLISHED_FOR_ALL]
+    return [(p, n) for p, n in [*((None, n) for n in shared), *own] if candidate.has(n)]
+
+
+def columns_suite(candidate: Candidate) -> Suite:
+    """Columns and types as promised and described: a frame of one row per column of every published table."""
+    rows: list[str] = []
+    for product, node in _published_tables(candidate):
+        actual = candidate.columns(node)
+        promised = {n: k for n, k in PROMISED.get(node.name, {}).items() if n in actual or n not in RELEASE_COLUMNS}
+        for column in dict.fromkeys([*actual, *promised, *node.column_descriptions]):
+            broken = undescribed = None
+            if column not in actual:
+                broken = "missing"
+            elif promised and column not in promised:
+                broken = "not promised"
+            elif promised and not is_of_kind(actual[column], promised[column]):
+                broken = f"{actual[column]}, promised as {promised[column]}"
+            elif not node.column_descriptions.get(column):
+                undescribed = "no description"
+            rows.append(f"({', '.join(map(_literal, (product, node.name, column, broken, undescribed)))})")
+    promise = Expectation(
+        "columns as promised", "expect_column_values_to_be_null", {"column": "broken"}, "a column is missing, not promised, or of another type", FIX_MODEL
     )
+    described = Expectation(
+        "columns described",
+        "expect_column_values_to_be_null",
+        {"column": "undescribed"},
+        "a column has no description",
+        "Describe the column, in Chinese and English, in the model's YAML.",
+        "warn",
+    )
+    listed = f"select * from (values {', '.join(rows)}) as described(product, table_name, column_name, broken, undescribed)"
+    return Suite("tables", candidate.lineage.products, listed, (promise, described))
 
 
 def kpi_suites(candidate: Candidate) -> list[Suite]:
@@ -106,8 +129,8 @@ def kpi_suites(candidate: Candidate) -> list[Suite]:
             round(kpi.value::double, 6) as value,
             round(kpi.lower95::double, 6) as lower95,
             round(kpi.upper95::double, 6) as upper95,
-            case when catalogue.kind = 'proportion' then kpi.numerator::double end as part,
-            case when catalogue.kind = 'proportion' then kpi.denominator::double end as whole,
+            case when catalogue.kind = 'proportion' and not starts_with(kpi.slice, 'excluded:') then kpi.numerator::double end as part,
+            case when catalogue.kind = 'proportion' and not starts_with(kpi.slice, 'excluded:') then kpi.denominator::double end as whole,
             case when catalogue.kind = 'proportion' then round(kpi.value::double / catalogue.value_scale, 6) end as proportion,
             case when catalogue.kind = 'count' then kpi.numerator::double end as counted,
             case when kpi.denominator <> 0 and catalogue.kind in ('proportion', 'ratio', 'rate')
@@ -120,7 +143,6 @@ def kpi_suites(candidate: Candidate) -> list[Suite]:
         left join (select distinct unit_code from {unit_relation}) as unit using (unit_code)
     """
     return [
-        schema_suite(candidate, "kpi", kpi, products, KPI_COLUMNS),
         Suite(
             "kpi",
             products,
@@ -160,7 +182,7 @@ def kpi_suites(candidate: Candidate) -> list[Suite]:
 
 
 def count_suites(candidate: Candidate) -> list[Suite]:
-    """The suites of ``fct_kpi_count``: the schema, and the rows that break a rule, found by one scan."""
+    """The suites of ``fct_kpi_count``: each a small frame that one scan of the candidate gives."""
     counts, catalogue = candidate.lineage.named("fct_kpi_count"), candidate.lineage.named("kpi_catalogue")
     products = candidate.lineage.products
     if counts is None or catalogue is None or not candidate.has(counts) or not candidate.has(catalogue):
@@ -178,7 +200,6 @@ def count_suites(candidate: Candidate) -> list[Suite]:
         group by all
     """
     return [
-        schema_suite(candidate, "fct_kpi_count", counts, products, COUNT_COLUMNS),
         Suite("fct_kpi_count keys", products, facts, (_between("key unique", "copies", 1, 1, f"rows are not unique by {key}"),)),
         Suite(
             "fct_kpi_count days",
@@ -192,57 +213,83 @@ def count_suites(candidate: Candidate) -> list[Suite]:
     ]
 
 
+def _mart_rows(candidate: Candidate, product: str, mart: Node, columns: Mapping[str, str]) -> str:
+    def picked(name: str, duckdb_type: str) -> str:
+        return f'"{name}"' if name in columns else f"null::{duckdb_type} as {name}"
+
+    return (
+        f"select {_literal(product)} as product, {_literal(mart.name)} as table_name, {picked('unit_code', 'varchar')}, {picked('grain', 'varchar')}, "
+        f"{picked('period_start', 'date')}, {picked('period_end', 'date')}, {_literal('yes') if 'unit_code' in columns else 'null'} as by_unit, "
+        f"{_literal('yes') if 'grain' in columns else 'null'} as by_period from {candidate.relation(mart)}"
+    )
+
+
+def _mart_copies(candidate: Candidate, product: str, mart: Node, key: list[str]) -> str:
+    listed = ", ".join(key)
+    return (
+        f"select {_literal(product)} as product, {_literal(mart.name)} as table_name, unit_code, grain, period_start, count(*) as copies "
+        f"from {candidate.relation(mart)} group by {listed} having count(*) > 1"
+    )
+
+
+def _mart_bounds(candidate: Candidate, product: str, mart: Node, stem: str) -> str:
+    return (
+        f"select {_literal(product)} as product, {_literal(mart.name)} as table_name, {_literal(stem)} as figure, "
+        f'round("{stem}_lower95"::double, 6) as lower95, round("{stem}_upper95"::double, 6) as upper95 '
+        f'from {candidate.relation(mart)} where "{stem}_lower95" > "{stem}_upper95"'
+    )
+
+
 def mart_suites(candidate: Candidate) -> list[Suite]:
-    """The suites of every ``mart_<product>``: documented columns, known units, unique rows."""
+    """The suites of the wide tables, over all of them at once: known units, whole periods, unique rows, bounds in order."""
     unit = candidate.lineage.named("unit")
-    suites: list[Suite] = []
+    rows, copies, bounds = [], [], []
     for product, mart in candidate.lineage.marts.items():
         if not candidate.has(mart):
             continue
-        actual = candidate.columns(mart)
-        names = list(actual)
-        values = ", ".join(f"('{product}', '{name}')" for name in names)
-        documented = Expectation(
-            "columns documented",
-            "expect_column_distinct_values_to_equal_set",
-            {"column": "column_name", "value_set": list(mart.column_descriptions)},
-            f"the columns of {mart.name} are not those that its YAML describes",
-            FIX_MODEL,
-            "block",
-        )
-        suites.append(Suite(f"{mart.name} schema", (product,), f"select * from (values {values}) as described(product, column_name)", (documented,)))
-        expectations: list[Expectation] = []
-        if "unit_code" in names and candidate.has(unit) and unit is not None:
-            expectations.append(_not_null("unit_code"))
-            expectations.append(Expectation("unit known", "expect_column_values_to_not_be_null", {"column": "known_unit"}, "the unit has no entry in 'unit'", FIX_UNIT))
-            known = f"left join (select distinct unit_code as known_unit from {candidate.relation(unit)}) on unit_code = known_unit"
-        else:
-            known = ""
-        expectations.extend(_not_null(c) for c in ("grain", "period_start", "period_end", "as_of") if c in names)
-        if "grain" in names:
-            expectations.append(_in_set("grain known", "grain", list(GRAINS), "the grain is none of day, week, month, quarter, year, ytd", FIX_FIGURE))
-        bounds = [(n.removesuffix("_lower95"), n) for n in names if n.endswith("_lower95") and n.removesuffix("_lower95") + "_upper95" in names]
-        picked = [n for n in ("unit_code", "grain", "period_start", "period_end", "as_of") if n in names]
-        for stem, lower in bounds:
-            picked += [lower, f"{stem}_upper95"]
-            expectations.append(_not_below(f"{stem} bounds in order", f"{stem}_upper95", lower, f"the upper bound of {stem} is below its lower bound"))
-        if expectations:
-            columns = ", ".join(f'"{n}"' for n in picked)
-            extra = ", known_unit" if known else ""
-            suites.append(Suite(mart.name, (product,), f"select {columns}{extra} from {candidate.relation(mart)} {known}", tuple(expectations)))
-        key = [n for n in KPI_KEY if n in names]
+        columns = candidate.columns(mart)
+        if {"unit_code", "grain"} & set(columns):
+            rows.append(_mart_rows(candidate, product, mart, columns))
+        key = [n for n in KPI_KEY if n in columns]
         if {"unit_code", "grain", "period_start"} <= set(key):
-            listed = ", ".join(key)
-            suites.append(
-                Suite(
-                    f"{mart.name} keys",
-                    (product,),
-                    f"select {listed}, count(*) as copies from {candidate.relation(mart)} group by all having count(*) > 1 limit 1000",
-                    (_between("key unique", "copies", 1, 1, f"rows are not unique by {listed}"),),
-                )
+            copies.append(_mart_copies(candidate, product, mart, key))
+        stems = [n.removesuffix("_lower95") for n in columns if n.endswith("_lower95")]
+        bounds += [_mart_bounds(candidate, product, mart, stem) for stem in stems if f"{stem}_upper95" in columns]
+    products = candidate.lineage.products
+    suites: list[Suite] = []
+    if rows and unit is not None and candidate.has(unit):
+        known = f"""
+            select
+                mart.product, mart.table_name, mart.unit_code, mart.grain, mart.period_start,
+                case when by_unit = 'yes' then coalesce(unit.unit_code, 'unknown') end as unit_standing,
+                case when by_period = 'yes' then coalesce(mart.grain, 'none') end as grain_standing,
+                case when by_period = 'yes' then coalesce(date_diff('day', mart.period_start, mart.period_end), -1) end as days_after_start
+            from ({" union all ".join(rows)}) as mart
+            left join (select distinct unit_code from {candidate.relation(unit)}) as unit on mart.unit_code = unit.unit_code
+        """
+        unknown = {"column": "unit_standing", "value_set": ["unknown"]}
+        suites.append(
+            Suite(
+                "marts",
+                products,
+                known,
+                (
+                    Expectation("unit known", "expect_column_values_to_not_be_in_set", unknown, "the unit has no entry in 'unit'", FIX_UNIT),
+                    _in_set("grain known", "grain_standing", list(GRAINS), "the grain is none of day, week, month, quarter, year, ytd", FIX_FIGURE),
+                    _between("period in order", "days_after_start", 0, None, "the period is missing or ends before it starts"),
+                ),
             )
+        )
+    if copies:
+        listed = f"select * from ({' union all '.join(copies)}) limit 1000"
+        suites.append(Suite("marts keys", products, listed, (_between("key unique", "copies", 1, 1, "a row stands more than once"),)))
+    if bounds:
+        listed = f"select * from ({' union all '.join(bounds)}) limit 1000"
+        suites.append(
+            Suite("marts bounds", products, listed, (_not_below("bounds in order", "upper95", "lower95", "an upper 95 % bound is below its lower one"),))
+        )
     return suites
 
 
 def all_suites(candidate: Candidate) -> list[Suite]:
-    return [*kpi_suites(candidate), *count_suites(candidate), *mart_suites(candidate)]
+    return [columns_suite(candidate), *kpi_suites(candidate), *count_suites(candidate), *mart_suites(candidate)]

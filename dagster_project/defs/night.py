@@ -1,7 +1,5 @@
 """The night: the one daily partition set of every asset, and what a run of one or several nights processes."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 import dagster as dg

@@ -1,7 +1,5 @@
 """The nightly job, its schedule, the sensor on new deliveries, and the alert on a failed run."""
 
-from __future__ import annotations
-
 import datetime as dt
 import os
 import shlex

@@ -1,7 +1,5 @@
 """The pool as dbt sees it: an asset per entity over all its sources, and the tables about the pool itself."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

@@ -1,7 +1,5 @@
 """Gate and release as assets: one per product, whose checks are the verdicts of the gate, and the release itself."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What the steps of a run share: the Great Expectations worker, started beside ingest."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg

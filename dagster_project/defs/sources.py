@@ -1,7 +1,5 @@
 """Every contract as an asset with its checks; one step per domain, so that a night stays a handful of steps."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any

@@ -1,15 +1,16 @@
 """dbt as Dagster assets: the project in place, one invocation a night."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 from dagster.components.resolved.core_models import OpSpec
 from dagster_dbt import DbtCliResource, DbtProject, DbtProjectComponent
 
@@ -21,6 +22,7 @@ from dagster_project.progress import PROGRESS
 PROJECT_FOLDER = Path(__file__).resolve().parents[2] / "dbt"
 TARGET_FOLDER = PROJECT_FOLDER / "target"
 MANIFEST = TARGET_FOLDER / "manifest.json"
+DBT = Path(sys.executable).with_name("dbt")
 LAYERS = ("staging", "intermediate", "marts", "seeds")
 
 
@@ -32,14 +34,40 @@ def _newest_project_file() -> float:
 def ensure_manifest() -> Path:
     """Parse the dbt project if its manifest is missing or older than any of its files."""
     if not MANIFEST.exists() or MANIFEST.stat().st_mtime < _newest_project_file():
-        dbt = Path(sys.executable).with_name("dbt")
         arguments = ["--quiet", "parse", "--project-dir", PROJECT_FOLDER, "--profiles-dir", PROJECT_FOLDER, "--target-path", TARGET_FOLDER]
         environment = {**os.environ, "POOL_HOME": str(Home.at().root), "DBT_LOG_PATH": str(TARGET_FOLDER), "DO_NOT_TRACK": "1"}
-        finished = subprocess.run([str(a) for a in (dbt, *arguments)], env=environment, capture_output=True, text=True, check=False)
+        finished = subprocess.run([str(a) for a in (DBT, *arguments)], env=environment, capture_output=True, text=True, check=False)
         if finished.returncode != 0:
             raise RuntimeError(f"the dbt project does not parse:\n{finished.stdout}{finished.stderr}")
         MANIFEST.touch()
     return MANIFEST
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """What a finished build left of one table."""
+
+    rows: int
+    columns: dg.TableSchema
+
+
+def table_facts(candidate: Path) -> dict[str, TableFacts]:
+    """Row count and column schema of every table of the candidate by name, from its catalogue: no table is scanned."""
+    with duckdb.connect(str(candidate), read_only=True) as connection:
+        rows = dict(connection.execute("select table_name, estimated_size from duckdb_tables()").fetchall())
+        columns = connection.execute("select table_name, column_name, data_type, comment from duckdb_columns() order by column_index").fetchall()
+    of_table: dict[str, list[dg.TableColumn]] = defaultdict(list)
+    for table, column, data_type, comment in columns:
+        of_table[table].append(dg.TableColumn(column, data_type.lower(), description=comment))
+    return {table: TableFacts(count, dg.TableSchema(columns=of_table[table])) for table, count in rows.items()}
+
+
+def _with_facts(event: Any, facts: Mapping[str, TableFacts]) -> Any:
+    if not isinstance(event, dg.Output | dg.AssetMaterialization):
+        return event
+    table = event.metadata["unique_id"].value.rsplit(".", 1)[-1] if "unique_id" in event.metadata else None
+    found = facts.get(table) if table else None
+    return event.with_metadata({**event.metadata, "dagster/row_count": found.rows, "dagster/column_schema": found.columns}) if found else event
 
 
 class PoolDbtComponent(DbtProjectComponent):
@@ -57,13 +85,18 @@ class PoolDbtComponent(DbtProjectComponent):
         arguments = ["build", "--exclude-resource-type", "unit_test", "--no-use-colors"]
         with home.writing("dbt"), PROGRESS.phase("dbt"):
             PROGRESS.say("dbt: building the marts")
-            yield from dbt.cli(arguments, context=context, target_path=home.dbt_target).stream().fetch_row_counts()
+            # Kept until dbt has ended: while it writes, no other process can open the file to count its rows.
+            events = list(dbt.cli(arguments, context=context, target_path=home.dbt_target).stream())
             seal_candidate(home)
+        facts = table_facts(home.candidate)
+        for event in events:
+            yield _with_facts(event, facts)
 
 
 @dg.component_instance
 def transform(context: dg.ComponentLoadContext) -> PoolDbtComponent:
     ensure_manifest()
+    os.environ["PATH"] = os.pathsep.join([str(DBT.parent), os.environ.get("PATH", "")])
     return PoolDbtComponent(
         project=DbtProject(project_dir=PROJECT_FOLDER, profiles_dir=PROJECT_FOLDER, target_path=TARGET_FOLDER),
         op=OpSpec(name="transform", backfill_policy=SINGLE_RUN),

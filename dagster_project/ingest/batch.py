@@ -466,7 +466,14 @@ def _gathered(items: Iterator[RawChunk | RawReject]) -> Iterator[RawChunk | list
     chunks: list[RawChunk] = []
     rejects: list[RawReject] = []
     size = 0
-    for item in items:
+    failure: UnreadableFile | None = None
+    while True:
+        try:
+            item = next(items, None)
+        except UnreadableFile as wrong:
+            item, failure = None, wrong
+        if item is None:
+            break
         if isinstance(item, RawReject):
             rejects.append(item)
             if len(rejects) >= CHUNK_ROWS:
@@ -485,6 +492,8 @@ def _gathered(items: Iterator[RawChunk | RawReject]) -> Iterator[RawChunk | list
         yield _joined(chunks)
     if rejects:
         yield rejects
+    if failure is not None:
+        raise failure
 
 
 def _joined(chunks: list[RawChunk]) -> RawChunk:

@@ -19,6 +19,7 @@ class ReadAhead(Generic[Item]):
         self._items = items
         self._queue: queue.Queue[tuple[Item | None, BaseException | None, bool]] = queue.Queue(maxsize=depth)
         self._stopped = threading.Event()
+        self._ended = False
         self._thread = threading.Thread(target=self._run, name="read ahead", daemon=True)
 
     def __enter__(self) -> ReadAhead[Item]:
@@ -27,11 +28,8 @@ class ReadAhead(Generic[Item]):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stopped.set()
-        while self._thread.is_alive():
-            try:
-                self._queue.get(timeout=0.05)
-            except queue.Empty:
-                continue
+        while not self._ended:
+            self._take()
         self._thread.join()
 
     def _run(self) -> None:
@@ -43,14 +41,22 @@ class ReadAhead(Generic[Item]):
                     break
         except BaseException as raised:
             error = raised
+        finally:
+            close = getattr(self._items, "close", None)
+            if close is not None:
+                close()
         self._queue.put((None, error, True))
+
+    def _take(self) -> tuple[Item | None, BaseException | None]:
+        item, error, self._ended = self._queue.get()
+        return item, error
 
     def __iter__(self) -> Iterator[Item]:
         while True:
-            item, error, ended = self._queue.get()
+            item, error = self._take()
             if error is not None:
                 raise error
-            if ended:
+            if self._ended:
                 return
             yield item  # type: ignore[misc]
 

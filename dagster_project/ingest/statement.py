@@ -28,12 +28,25 @@ def warning_rules(mapping: Mapping) -> list[str]:
     return [rule.id for rule in mapping.contract.rules if rule.severity == "warn"]
 
 
-def build_statement(mapping: Mapping) -> str:
-    """The statement. Its result: row_number, status, reasons, content, fix:<i>, warn:<rule>, the stored columns that are not
-    untouched, and where the contract gives them record_key, record_version, is_deleted. Rows keep their order."""
+def build_column_statement(mapping: Mapping, name: str) -> str:
+    """The statement that types the distinct clean texts of one column: from ``texts(text)``, in order, to ``value``."""
+    return f"select {_typed(mapping, name, 'text')} as value from texts"
+
+
+def needs_typing(mapping: Mapping, name: str) -> bool:
+    """Whether a delivered column is more than clean text or the value of a code."""
+    return not mapping.cleaners[name].yields_values and _typed(mapping, name, "text") != "text"
+
+
+def build_statement(mapping: Mapping, typed_before: frozenset[str] = frozenset()) -> str:
+    """The statement. Columns in ``typed_before`` come as values, with a flag ``given:<column>`` where a text stood.
+
+    Its result, in the order of the rows: row_number, row:status, row:reasons, row:content, fix:<i>, warn:<rule>, the stored columns
+    that are not untouched and, where the contract gives them, record_key, record_version, is_deleted.
+    """
     return "\n".join(
         (
-            f"with parsed as (select {_list(_parsed(mapping))} from chunk),",
+            f"with parsed as (select {_list(_parsed(mapping, typed_before))} from chunk),",
             f"valued as (select {_list(_valued(mapping))} from parsed),",
             f"corrected as (select {_list(_corrected(mapping))} from valued),",
             f"marked as (select *, {_list(_marks(mapping))} from corrected),",
@@ -59,19 +72,24 @@ def _flag(kind: str, name: str | int) -> str:
     return quoted(f"{kind}:{name}")
 
 
-def _parsed(mapping: Mapping) -> list[str]:
+def _parsed(mapping: Mapping, typed_before: frozenset[str]) -> list[str]:
     parts = ["row_number"]
-    parts += [f"{_value(mapping, name, column)} as {quoted(name)}" for name, column in mapping.columns.items()]
-    parts += [f"{quoted(name)} is not null as {_flag('given', name)}" for name in _may_be_bad(mapping)]
+    for name, column in mapping.columns.items():
+        if name not in mapping.delivered:
+            value = _constant(mapping, name, column)
+        elif name in typed_before or mapping.cleaners[name].yields_values:
+            value = quoted(name)
+        else:
+            value = _typed(mapping, name, quoted(name))
+        parts.append(f"{value} as {quoted(name)}")
+    for name in _may_be_bad(mapping):
+        given = _flag("given", name) if name in typed_before else f"{quoted(name)} is not null"
+        parts.append(f"{given} as {_flag('given', name)}")
     return parts + [_flag("unknown", name) for name in _coded(mapping)]
 
 
-def _value(mapping: Mapping, name: str, column: Column) -> str:
-    if name not in mapping.delivered:
-        return _constant(mapping, name, column)
-    if mapping.cleaners[name].yields_values:
-        return quoted(name)
-    return typed_value(quoted(name), column, mapping.logical(name), mapping.canonical_unit(name))
+def _typed(mapping: Mapping, name: str, text: str) -> str:
+    return typed_value(text, mapping.columns[name], mapping.logical(name), mapping.canonical_unit(name))
 
 
 def _constant(mapping: Mapping, name: str, column: Column) -> str:

@@ -157,9 +157,10 @@ def _generalised(text: str, column: Column, logical: str, to: str) -> str:
     if kind == "prefix":
         return f"left({text}, {int(size)})"
     if kind == "age_band":
-        low = f"({_integer(text)} // {int(size)} * {int(size)})"
-        in_words = f"case when {low} >= 0 then concat({low}, '-', {low} + {int(size) - 1}) end"
-        return in_words if logical == "text" else f"case when {low} >= 0 then {low} end"
+        age = _integer(text)
+        low = f"({age} // {int(size)} * {int(size)})"
+        band = f"concat({low}, '-', {low} + {int(size) - 1})" if logical == "text" else low
+        return f"case when {age} >= 0 then {band} end"
     if kind == "grid":
         cell = _grid_cell(text, column, Fraction(size))
         return (
@@ -184,10 +185,10 @@ def sortable(value: str, logical: str) -> str:
     if logical == "timestamp":
         return f"strftime({value}, '%Y-%m-%d %H:%M:%S.%f')"
     if logical in ("integer", "boolean"):
-        number = f"cast({value} as bigint)"
+        number = f"cast({value} as hugeint)"
         return (
             f"case when {number} >= 0 then concat('1', lpad(cast({number} as varchar), 19, '0')) "
-            f"else concat('0', lpad(cast(9223372036854775807 + {number} + 1 as varchar), 19, '0')) end"
+            f"else concat('0', lpad(cast(9223372036854775808 + {number} as varchar), 19, '0')) end"
         )
     digits = DECIMAL.match(duckdb_type(logical))
     if digits:

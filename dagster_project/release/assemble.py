@@ -13,15 +13,12 @@ from dagster_project.audit.candidate import Candidate
 from dagster_project.audit.interface import COUNT_COLUMNS, KPI_COLUMNS
 from dagster_project.audit.verdict import Verdict
 from dagster_project.release import documentation
-from dagster_project.release.bundle import SCHEMA_VERSION, Bundle
+from dagster_project.release.bundle import POOL_TABLES, SCHEMA_VERSION, SHARED_TABLES, Bundle
 from dagster_project.release.content import TableContent, table_content
 from dagster_project.release.documentation import Documentation, of_node, quoted
 from dagster_project.release.record import ProductRecord
 
 STORAGE_VERSION = "v1.0.0"
-POOL_TABLES = ("receipt", "pool_inventory", "system_register")
-"""Tables about the pool itself: of the night, whole, whatever became of the products."""
-
 NOT_CONTENT = {
     "kpi": frozenset({"origin_release"}),
     "receipt": frozenset({"seconds"}),
@@ -29,7 +26,7 @@ NOT_CONTENT = {
 }
 """Columns outside the content hash: timings, and names of releases, which count how often a night was published."""
 
-ANY_MART = frozenset({"origin_release"})
+OF_A_PRODUCT = frozenset({"origin_release"})
 
 
 @dataclass(frozen=True)
@@ -72,10 +69,8 @@ class _Writer:
         return [row[0] for row in self._connection.execute(f'describe release.main."{table}"').fetchall()]
 
     def contents(self) -> dict[str, TableContent]:
-        marts = {table: ANY_MART for table in self._documentation if table.startswith("mart_")}
-        without = {**marts, **NOT_CONTENT}
         return {
-            table: table_content(self._connection, f'release.main."{table}"', without.get(table, frozenset())) for table in sorted(self._documentation)
+            table: table_content(self._connection, f'release.main."{table}"', NOT_CONTENT.get(table, OF_A_PRODUCT)) for table in sorted(self._documentation)
         }
 
     def close(self) -> None:
@@ -209,7 +204,7 @@ def assemble(
             writer.create("unit", _unit_query(parts), newest.tables["unit"].documentation)
         for part in parts:
             for table in part.bundle.tables:
-                if table.startswith("mart_"):
+                if table not in SHARED_TABLES:
                     described = part.bundle.tables[table].documentation
                     columns = {**described.columns, "stale": documentation.STALE, "origin_release": documentation.ORIGIN_RELEASE}
                     writer.create(table, _mart_query(part, table), Documentation(described.table, columns))

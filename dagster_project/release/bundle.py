@@ -30,6 +30,9 @@ SCHEMA_VERSION = 1
 DESCRIPTION = "bundle.json"
 HASH_DIGITS = 32
 SHARED_TABLES = ("kpi", "fct_kpi_count", "kpi_catalogue", "unit")
+POOL_TABLES = ("receipt", "pool_inventory", "system_register")
+"""Tables about the pool itself: in no bundle, but of the night and whole in every release, whatever became of the products."""
+
 
 
 class BundleError(RuntimeError):
@@ -85,7 +88,7 @@ def _selections(candidate: Candidate, product: str) -> dict[str, tuple[Node, str
         "fct_kpi_count": (counts, of_own_kpi, "kpi_id, cell, unit_code, day"),
         "kpi_catalogue": (catalogue, own, "kpi_id"),
         "unit": (unit, "true", "all"),
-        **{mart.name: (mart, "true", "all") for mart in lineage.tables_of(product)},
+        **{t.name: (t, "true", "all") for t in lineage.tables_of(product) if t.name not in {*SHARED_TABLES, *POOL_TABLES}},
     }
 
 

@@ -17,7 +17,7 @@ from dagster_project.audit.verdict import Verdict
 from dagster_project.contracts.model import Contract
 from dagster_project.home import Home
 from dagster_project.release.assemble import Part, ReleaseHead, assemble
-from dagster_project.release.bundle import SCHEMA_VERSION, Bundle, BundleError, read_bundle, sweep_unused, write_bundle
+from dagster_project.release.bundle import POOL_TABLES, SCHEMA_VERSION, Bundle, BundleError, read_bundle, sweep_unused, write_bundle
 from dagster_project.release.code_version import code_version
 from dagster_project.release.content import TableContent, digest, table_content
 from dagster_project.release.files import DRAFT, move_into_place, point, seal, sweep
@@ -149,7 +149,7 @@ def _plan(home: Home, candidate: Candidate, report: GateReport, previous: Releas
 def _fingerprint(candidate: Candidate, plan: _Plan, key_id: str) -> str:
     """Everything that a release is made of; the same fingerprint means that the release exists already."""
     pool_tables = {}
-    for name in ("receipt", "pool_inventory"):
+    for name in POOL_TABLES:
         node = candidate.lineage.named(name)
         if node is not None and candidate.has(node):
             pool_tables[name] = table_content(candidate.connection, candidate.relation(node), {"seconds"}).content_hash

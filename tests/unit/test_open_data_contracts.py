@@ -111,9 +111,9 @@ def test_every_unit_is_a_leaf_of_the_seeded_tree(contracts: tuple[Contract, ...]
     assert set().union(*(_values(c, "unit_code") for c in contracts)) == leaves
 
 
-def test_every_reported_measure_has_a_kpi(contracts: tuple[Contract, ...]) -> None:
+def test_every_reported_measure_has_one_kpi(contracts: tuple[Contract, ...]) -> None:
     delivered = set().union(*(_values(c, "measure") for c in contracts if c.entity == "reported_figure"))
-    assert delivered == {row["measure"] for row in _seed("reported_measure")}
+    assert sorted(delivered) == sorted(row["measure"] for row in _seed("reported_measure"))
 
 
 def test_titles_speak_both_languages(contracts: tuple[Contract, ...]) -> None:

@@ -182,7 +182,9 @@ class _Gathered:
             for row, number in enumerate(numbers):
                 values = [column[row] or "" for column in table.values()]
                 if any(_holds_surrogate(value) for value in values):
-                    yield RawReject(number, "bad_json", "an unpaired surrogate is no character", shape_of(",".join(values)), self._file_name)
+                    yield RawReject(
+                        number, "bad_json", "an unpaired surrogate is no character", shape_of(",".join(values)), self._file_name
+                    )
                 else:
                     sound.append(row)
             numbers = [numbers[row] for row in sound]

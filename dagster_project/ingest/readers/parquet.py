@@ -23,6 +23,7 @@ CHUNK_ROWS = 131_072
 _EXACT_INTEGERS = 2.0**53
 _BINARY = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
 _OFFSET = r"([+-]\d\d)(\d\d)$"
+_NO_FRACTION = r"\.0+($|Z|[+-])"
 
 
 def read_parquet(content: Content, file_name: str, encoding: str, request: Request, limits: Limits) -> Iterator[RawChunk | RawReject]:
@@ -75,8 +76,8 @@ def _as_text(values: pa.Array, codec: str, name: str, row: int) -> pa.Array:
     if pa.types.is_decimal(type_):
         return pa.array([None if value is None else format(value, "f") for value in values.to_pylist()], pa.string())
     text = pc.cast(values, pa.string())
-    if pa.types.is_timestamp(type_) and type_.tz is not None:
-        return pc.replace_substring_regex(text, _OFFSET, r"\1:\2")
+    if pa.types.is_timestamp(type_) or pa.types.is_time(type_):
+        return pc.replace_substring_regex(pc.replace_substring_regex(text, _OFFSET, r"\1:\2"), _NO_FRACTION, r"\1")
     return text
 
 

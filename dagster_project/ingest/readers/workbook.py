@@ -28,8 +28,10 @@ CHUNK_ROWS = 65_536
 HEADER_SEARCH_ROWS = 1_000
 _EXACT_INTEGERS = 2**53
 _ZIP_START = b"PK"
+_SHEET_ROWS = 1_048_576
 _NARROW = 40
-_FAR_CELL = re.compile(rb"""\br=["'](?:([A-Za-z]{2,})\d|[A-Za-z]*(\d{7,}))""")
+_FAR_CELL = re.compile(rb"""r=(?<=\sr=)["'](?:([A-Za-z]{2,})\d|[A-Za-z]*(\d{7,}))""")
+_FAR_ROW = re.compile(rb"""<(?:\w+:)?row\s[^<>]*?\br=["'](\d{7,})""")
 _FILLED_CELL = re.compile(rb"""<(?:\w+:)?c\s[^<>]*?\br=["']([A-Za-z]+)(\d+)["'][^<>]*(?<!/)>""")
 
 
@@ -80,13 +82,15 @@ def _check_archive(data: bytes, limits: Limits) -> None:
             _check_expansion(sum(info.file_size for info in infos), len(data), limits)
             expanded = 0
             for info in infos:
-                far_out = False
+                is_sheet = far_out = False
                 tail = b""
                 with archive.open(info) as part:
                     while piece := part.read(1 << 20):
                         expanded += len(piece)
                         _check_expansion(expanded, len(data), limits)
-                        far_out = far_out or any(_is_far_out(cell) for cell in _FAR_CELL.finditer(tail + piece))
+                        is_sheet = is_sheet or b"worksheet" in piece
+                        if is_sheet and not far_out:
+                            far_out = any(_is_far_out(cell) for cell in _FAR_CELL.finditer(tail + piece))
                         tail = piece[-64:]
                 if far_out:
                     with archive.open(info) as part:
@@ -97,7 +101,14 @@ def _check_archive(data: bytes, limits: Limits) -> None:
 
 def _is_far_out(cell: re.Match[bytes]) -> bool:
     """Whether a sheet that reaches this cell may be too large to be held: calamine makes room for the whole rectangle."""
-    return cell[2] is not None or _column_number(cell[1]) > _NARROW
+    if cell[2] is not None:
+        _refuse_beyond_last_row(int(cell[2]))
+    return cell[1] is not None and _column_number(cell[1]) > _NARROW
+
+
+def _refuse_beyond_last_row(row: int) -> None:
+    if row > _SHEET_ROWS:
+        raise UnreadableFile(f"the workbook is damaged: a sheet has at most {_SHEET_ROWS:,} rows, this one names row {row:,}")
 
 
 def _column_number(letters: bytes) -> int:
@@ -113,6 +124,8 @@ def _check_extent(part: IO[bytes], limits: Limits) -> None:
     while piece := part.read(1 << 20):
         text = rest + piece
         end = text.rfind(b"<")
+        for row in _FAR_ROW.findall(text, 0, end):
+            _refuse_beyond_last_row(int(row))
         for letters, row in _FILLED_CELL.findall(text, 0, end):
             last_row, last_column = max(last_row, int(row)), max(last_column, _column_number(letters))
         rest = text[end:] if len(text) - end < 4096 else b""
@@ -172,7 +185,7 @@ def _read_sheet(sheet: CalamineSheet, file_name: str, format: Format, request: R
     cells: list[list[str | None]] = [[] for _ in picked]
     numbers: list[int] = []
     while (row := rows.next()) is not None:
-        if not any(value != "" for value in row):
+        if row.count("") == len(row):
             continue
         number += 1
         if _repeats_header(row, levels):
@@ -210,7 +223,7 @@ def _read_header(rows: _Rows, sheet: CalamineSheet, format: Format) -> tuple[lis
             first = None
         if first is None:
             where = f"of the first {HEADER_SEARCH_ROWS:,} rows of sheet '{sheet.name}'"
-            raise UnreadableFile(f"none {where} holds the cell '{format.header_contains}' (header_contains)")
+            raise UnreadableFile(f"none {where} holds '{format.header_contains}'")
     else:
         for _ in range(format.skip_rows):
             rows.next()
@@ -221,7 +234,7 @@ def _read_header(rows: _Rows, sheet: CalamineSheet, format: Format) -> tuple[lis
         first = None
         if row is None:
             raise UnreadableFile(f"sheet '{sheet.name}' ends before its header of {format.header_rows} row(s) is complete")
-        if not levels and not any(value != "" for value in row):
+        if not levels and row.count("") == len(row):
             continue
         if not levels:
             top = rows.position
@@ -239,7 +252,7 @@ def _merged_in_header(sheet: CalamineSheet, top: int, depth: int) -> list[Merged
 
 
 def _repeats_header(row: list[Any], levels: list[list[str]]) -> bool:
-    if row[0] not in (level[0] for level in levels):
+    if (cell_text(row[0]) or "") not in (level[0] for level in levels):
         return False
     texts = [cell_text(value) or "" for value in row]
     return texts in levels
@@ -247,7 +260,7 @@ def _repeats_header(row: list[Any], levels: list[list[str]]) -> bool:
 
 def cell_text(value: Any) -> str | None:
     """The text of a cell; None for an empty one."""
-    if isinstance(value, str):
+    if type(value) is str:
         return value or None
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -1,0 +1,87 @@
+"""The shapes in which the city's systems deliver. The same rows give the same bytes, whenever they are written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+Cell = str | int | float | None
+Row = list[Cell]
+
+FIXED_TIME = (2025, 1, 1, 0, 0, 0)
+WIDTHS = 16
+
+
+def write_csv(
+    path: Path, header: Sequence[str], rows: Sequence[Row], *, encoding: str, quote_all: bool = False, line_end: str = "\r\n"
+) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL, lineterminator=line_end)
+    writer.writerow(header)
+    writer.writerows(rows)
+    _write(path, text.getvalue().encode(encoding))
+
+
+def write_json(path: Path, keys: Sequence[str], rows: Sequence[Row], envelope: Sequence[str]) -> None:
+    """Records as an array below the keys of ``envelope``, with the head that interfaces put before it."""
+    records: object = [dict(zip(keys, row, strict=True)) for row in rows]
+    for key in reversed(envelope):
+        records = {key: records}
+    assert isinstance(records, dict)
+    document = {"code": "200", "msg": "success", "total": len(rows), **records}
+    _write(path, json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+
+
+def write_ndjson(path: Path, keys: Sequence[str], rows: Sequence[Row]) -> None:
+    lines = [json.dumps(dict(zip(keys, row, strict=True)), ensure_ascii=False, separators=(",", ":")) for row in rows]
+    _write(path, "".join(line + "\n" for line in lines).encode())
+
+
+def write_xlsx(path: Path, sheet: str, titles: Sequence[str], header: Sequence[Row], merged: Sequence[str], rows: Sequence[Row]) -> None:
+    """One sheet: title rows merged over the whole width, header rows with the given merged ranges, then the rows.
+
+    ``merged`` are ranges such as 'A2:D2'. A merged range shows its first cell; the others are None.
+    """
+    from openpyxl import Workbook
+    from openpyxl.utils import get_column_letter
+
+    book = Workbook(write_only=True)
+    page = book.create_sheet(sheet)
+    width = len(header[0])
+    for letter in map(get_column_letter, range(1, width + 1)):
+        page.column_dimensions[letter].width = WIDTHS
+    for number, title in enumerate(titles, start=1):
+        page.append([title])
+        page.merged_cells.add(f"A{number}:{get_column_letter(width)}{number}")
+    for row in (*header, *rows):
+        page.append(row)
+    for cells in merged:
+        page.merged_cells.add(cells)
+    draft = io.BytesIO()
+    book.save(draft)
+    _write(path, _without_clock(draft))
+
+
+def _without_clock(workbook: io.BytesIO) -> bytes:
+    """The same workbook with every time of writing in it replaced by a fixed one."""
+    fixed = io.BytesIO()
+    stamp = "{:04d}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}Z".format(*FIXED_TIME)
+    with zipfile.ZipFile(workbook) as draft, zipfile.ZipFile(fixed, "w") as final:
+        for name in sorted(draft.namelist()):
+            content = draft.read(name)
+            if name == "docProps/core.xml":
+                content = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", stamp.encode(), content)
+            entry = zipfile.ZipInfo(name, date_time=FIXED_TIME)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            final.writestr(entry, content)
+    return fixed.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)

@@ -1,0 +1,99 @@
+"""Deliver what the systems of the city would deliver, and say what a right pool makes of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dagster_project.city.deliveries import Book, batches, deliver
+from dagster_project.city.figures import deliver_figures
+from dagster_project.city.systems import deliver_units, sources
+from dagster_project.city.truth import count, quirks
+from dagster_project.city.world import live
+
+FIRST_NIGHT = dt.date(2025, 9, 1)
+NIGHTS = 7
+HISTORY_DAYS = 427
+COUNTIES = 4
+STATIONS_PER_COUNTY = 3
+TRUTH = "truth"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What ``simulate`` wrote: files delivered, the initial load's date, the nights, and the folder of the truth."""
+
+    files: int
+    initial_load: dt.date
+    first_night: dt.date
+    last_night: dt.date
+    truth: Path
+
+
+def simulate(
+    out: Path,
+    *,
+    seed: int = 1,
+    first_night: dt.date = FIRST_NIGHT,
+    nights: int = NIGHTS,
+    history_days: int = HISTORY_DAYS,
+    counties: int = COUNTIES,
+    stations_per_county: int = STATIONS_PER_COUNTY,
+    scale: float = 1.0,
+    progress: Callable[[str], None] | None = None,
+) -> Delivery:
+    """Write an initial load of ``history_days`` days and then ``nights`` nightly deliveries below ``out``.
+
+    Files stand at <out>/<domain>/<source>/<yyyymmdd>/…; below <out>/truth stand ``kpi_count.parquet`` (the true figures as of the
+    last night), ``faults.json`` and ``faults.parquet`` (every fault that was put in, counted and with its place) and
+    ``receipt.parquet`` (what must become of the rows of every file). ``scale`` 1 is about 90 calls a day. The same arguments give
+    the same bytes. Raises ValueError for arguments that make no city.
+    """
+    if nights < 0 or history_days < 1 or scale <= 0:
+        raise ValueError(f"a city needs nights ≥ 0, history_days ≥ 1 and scale > 0, not {nights}, {history_days}, {scale}")
+    say = progress or (lambda text: None)
+    out = Path(out)
+    first_day = first_night - dt.timedelta(days=history_days)
+    last_night = first_night + dt.timedelta(days=nights - 1)
+    plan = batches(first_night, nights)
+    say(f"a city of {counties} counties lives from {first_day} to {last_night}")
+    world = live(seed, first_day, last_night, counties, stations_per_county, scale)
+    book = Book()
+    deliver_units(world, out, plan, book)
+    for source in sources(world):
+        say(f"delivering {source.domain}/{source.source_id}")
+        deliver(source, out, plan, seed, book)
+    say("counting the truth")
+    deliver_figures(world, out, plan, book)
+    counts = count(world, book, plan[-1].date)
+    settings = {
+        "seed": seed,
+        "first_night": first_night.isoformat(),
+        "nights": nights,
+        "history_days": history_days,
+        "counties": counties,
+        "stations_per_county": stations_per_county,
+        "scale": scale,
+    }
+    _write_truth(out / TRUTH, counts, book, {"city": settings, "records": quirks(world, book, plan[-1].date)})
+    return Delivery(book.files, plan[0].date, first_night, last_night, out / TRUTH)
+
+
+def _write_truth(folder: Path, counts: pa.Table, book: Book, about: dict[str, object]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(counts, folder / "kpi_count.parquet", compression="zstd")
+    text = {name: pa.string() for name in ("source_id", "batch_date", "file_name", "kind", "fate", "reason")}
+    faults = pa.schema([(f.name, text.get(f.name, pa.int64())) for f in dataclasses.fields(book.ledger[0])] if book.ledger else [])
+    pq.write_table(pa.Table.from_pylist([dataclasses.asdict(entry) for entry in book.ledger], schema=faults), folder / "faults.parquet")
+    pq.write_table(pa.Table.from_pylist(book.receipts), folder / "receipt.parquet")
+    kinds: dict[str, dict[str, int]] = {}
+    for (source_id, kind), number in sorted(book.counts.items()):
+        kinds.setdefault(source_id, {})[kind] = number
+    (folder / "faults.json").write_text(json.dumps({**about, "faults": kinds}, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,124 @@
+{#-
+  Change between a current figure and a prior one, as portable SQL expressions over positive exposures.
+  `dispersion` is the variance over that of a Poisson (or binomial) count, at least 1.
+-#}
+
+{#- Ratio of two rates; null when the prior count is 0: there is no percentage from 0. -#}
+{% macro rate_ratio(current, prior, current_exposure, prior_exposure) -%}
+(({{ current }} / cast({{ current_exposure }} as double)) / nullif({{ prior }} / cast({{ prior_exposure }} as double), 0e0))
+{%- endmacro %}
+
+{#-
+  95 % limits of the rate ratio: log-normal with the dispersion; where a count is 0, the exact limits of the conditional binomial
+  (given the total, which share falls to the current period). Null above = unbounded; both null when nothing was counted.
+-#}
+{% macro rate_ratio_lower(current, prior, current_exposure, prior_exposure, dispersion) -%}
+case
+    when {{ current }} > 0 and {{ prior }} > 0
+        then {{ rate_ratio(current, prior, current_exposure, prior_exposure) }} * exp(-{{ z95() }}e0 * sqrt({{ dispersion }} * (1e0 / {{ current }} + 1e0 / {{ prior }})))
+    when {{ prior }} > 0 then 0e0
+    when {{ current }} > 0
+        then {{ prior_exposure }} / cast({{ current_exposure }} as double) / (exp({{ _ln_40() }} / {{ current }}) - 1e0)
+end
+{%- endmacro %}
+
+{% macro rate_ratio_upper(current, prior, current_exposure, prior_exposure, dispersion) -%}
+case
+    when {{ current }} > 0 and {{ prior }} > 0
+        then {{ rate_ratio(current, prior, current_exposure, prior_exposure) }} * exp({{ z95() }}e0 * sqrt({{ dispersion }} * (1e0 / {{ current }} + 1e0 / {{ prior }})))
+    when {{ prior }} > 0
+        then {{ prior_exposure }} / cast({{ current_exposure }} as double) * (exp({{ _ln_40() }} / {{ prior }}) - 1e0)
+end
+{%- endmacro %}
+
+{% macro _ln_40() -%}3.6888794541139363e0{%- endmacro %}
+
+{#- Variance-stabilised difference of two counts; unit variance at dispersion 1. -#}
+{% macro count_z(current, prior, current_exposure, prior_exposure, dispersion) -%}
+(2e0 * (sqrt({{ current }} * cast({{ prior_exposure }} as double)) - sqrt({{ prior }} * cast({{ current_exposure }} as double)))
+    / sqrt({{ dispersion }} * ({{ current_exposure }} + {{ prior_exposure }})))
+{%- endmacro %}
+
+{#- Variance-stabilised (arcsine) difference of two shares; unit variance at dispersion 1, the binomial twin of count_z. -#}
+{% macro share_z(current, current_trials, prior, prior_trials, dispersion) -%}
+(2e0 * (asin(sqrt({{ current }} / cast({{ current_trials }} as double))) - asin(sqrt({{ prior }} / cast({{ prior_trials }} as double))))
+    / sqrt({{ dispersion }} * (1e0 / {{ current_trials }} + 1e0 / {{ prior_trials }})))
+{%- endmacro %}
+
+{#-
+  Limits of a difference from the limits of its two sides (Newcombe, Stat. Med. 17 (1998) 873, his method 10 when the sides are
+  Wilson's): `current` and `prior` are triples of expressions (estimate, lower, upper).
+-#}
+{% macro difference_lower(current, prior) -%}
+({{ current[0] }} - {{ prior[0] }}
+    - sqrt(({{ current[0] }} - {{ current[1] }}) * ({{ current[0] }} - {{ current[1] }}) + ({{ prior[2] }} - {{ prior[0] }}) * ({{ prior[2] }} - {{ prior[0] }})))
+{%- endmacro %}
+
+{% macro difference_upper(current, prior) -%}
+({{ current[0] }} - {{ prior[0] }}
+    + sqrt(({{ current[2] }} - {{ current[0] }}) * ({{ current[2] }} - {{ current[0] }}) + ({{ prior[0] }} - {{ prior[1] }}) * ({{ prior[0] }} - {{ prior[1] }})))
+{%- endmacro %}
+
+{#-
+  Two-sided p (doubled smaller tail, at most 1) of the exact conditional test of two counts: given their sum, the smaller count is
+  binomial with its share of the exposure. Summed over the smaller count, so `terms` must exceed it; null otherwise.
+-#}
+{% macro conditional_p(current, prior, current_exposure, prior_exposure, terms) -%}
+{%- set smaller = 'least(' ~ current ~ ', ' ~ prior ~ ')' -%}
+{%- set total = '(' ~ current ~ ' + ' ~ prior ~ ')' -%}
+{%- set odds = '(case when ' ~ current ~ ' <= ' ~ prior ~ ' then ' ~ current_exposure ~ ' / cast(' ~ prior_exposure ~ ' as double) else ' ~ prior_exposure ~ ' / cast(' ~ current_exposure ~ ' as double) end)' -%}
+{%- set p_zero = 'exp(-' ~ total ~ ' * ln(1e0 + ' ~ odds ~ '))' -%}
+{%- set ratios = [] -%}
+{%- for k in range(1, terms) -%}
+    {%- do ratios.append('(' ~ total ~ ' - ' ~ (k - 1) ~ '.0e0) * ' ~ odds ~ ' / ' ~ k ~ '.0e0') -%}
+{%- endfor -%}
+case when {{ smaller }} < {{ terms }} then {{ _doubled_tail(smaller, p_zero, ratios) }} end
+{%- endmacro %}
+
+{#-
+  The same for two shares: given both margins, the smallest cell of the 2 x 2 table is hypergeometric (Fisher's exact test, doubled).
+  `smallest` is that cell, `row_total` and `column_total` its margins, `total` the whole table.
+-#}
+{% macro fisher_p(smallest, row_total, column_total, total, terms) -%}
+{%- set rest = '(' ~ total ~ ' - ' ~ row_total ~ ' - ' ~ column_total ~ ')' -%}
+{%- set p_zero = 'exp(' ~ ln_factorial('(' ~ total ~ ' - ' ~ row_total ~ ')') ~ ' + ' ~ ln_factorial('(' ~ total ~ ' - ' ~ column_total ~ ')')
+    ~ ' - ' ~ ln_factorial(total) ~ ' - ' ~ ln_factorial(rest) ~ ')' -%}
+{%- set ratios = [] -%}
+{%- for k in range(1, terms) -%}
+    {%- do ratios.append('(' ~ row_total ~ ' - ' ~ (k - 1) ~ '.0e0) * (' ~ column_total ~ ' - ' ~ (k - 1) ~ '.0e0) / (' ~ k ~ '.0e0 * (' ~ rest ~ ' + ' ~ k ~ '.0e0))') -%}
+{%- endfor -%}
+case when {{ smallest }} < {{ terms }} then {{ _doubled_tail(smallest, p_zero, ratios) }} end
+{%- endmacro %}
+
+{#- Doubled smaller tail at `observed` of a distribution on 0, 1, 2 …: `p_zero` is P(0), `ratios[k - 1]` is P(k) / P(k - 1). -#}
+{% macro _doubled_tail(observed, p_zero, ratios) -%}
+least(1e0, 2e0 * least({{ p_zero }} * {{ _partial_sum(observed, ratios, 0) }}, 1e0 - {{ p_zero }} * {{ _partial_sum('(' ~ observed ~ ' - 1)', ratios, 0) }}))
+{%- endmacro %}
+
+{% macro _partial_sum(observed, ratios, k) -%}
+{%- if k < ratios | length -%}
+(case when {{ observed }} < {{ k }} then 0e0 else 1e0 + {{ ratios[k] }} * {{ _partial_sum(observed, ratios, k + 1) }} end)
+{%- else -%}
+(case when {{ observed }} < {{ k }} then 0e0 else 1e0 end)
+{%- endif -%}
+{%- endmacro %}
+
+{#- Natural logarithm of n!, n a whole number >= 0: a table to 15, Stirling's series beyond (off by less than 1e-12). -#}
+{% macro ln_factorial(n) -%}
+{%- set small = ['0', '0', '0.693147180559945', '1.791759469228055', '3.178053830347945', '4.787491742782047', '6.579251212010102', '8.525161361065415',
+                 '10.60460290274525', '12.80182748008147', '15.10441257307551', '17.50230784587389', '19.98721449566188', '22.55216385312342', '25.19122118273868', '27.89927138384089'] -%}
+case {{ n }}
+{%- for logarithm in small %} when {{ loop.index0 }} then {{ logarithm }}e0{% endfor %}
+else {{ n }} * ln({{ n }}) - {{ n }} + 0.5e0 * ln({{ n }}) + 0.9189385332046728e0 + (1e0 / 12e0 - (1e0 / 360e0 - 1e0 / 1260e0 / ({{ n }} * 1e0 * {{ n }})) / ({{ n }} * 1e0 * {{ n }})) / {{ n }}
+end
+{%- endmacro %}
+
+{#- What a reader may be told: a change is called only from |z| >= 3 and p <= 0.05; a null p means that p is below 0.05 for sure. -#}
+{% macro change_verdict(z, p) -%}
+case
+    when {{ z }} is null then null
+    when round({{ z }}, 6) >= 3 and coalesce(round({{ p }}, 6), 0) <= 0.05 then 'rise'
+    when round({{ z }}, 6) <= -3 and coalesce(round({{ p }}, 6), 0) <= 0.05 then 'fall'
+    else 'no clear change'
+end
+{%- endmacro %}

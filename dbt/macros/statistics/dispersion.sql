@@ -1,0 +1,27 @@
+{#-
+  Dispersion of a series: Pearson's chi-square over its degrees of freedom, at least 1 (quasi-Poisson, quasi-binomial).
+
+  A stratum is a set of periods that share one rate: a season of a year, by kind of day where periods are days. Of each stratum four
+  sums are kept, from which chi-square follows without a second scan, also with single periods left out:
+  events = sum of x, exposure = sum of d, squares = sum of x*x/d, and the number of periods.
+-#}
+
+{#- Chi-square of one stratum around its own rate; null where nothing (of shares: nothing or everything) happened, so nothing is known. -#}
+{% macro pearson_chi_square(events, exposure, squares, is_share) -%}
+case
+    when {{ events }} <= 0 or {{ exposure }} <= 0 then null
+    when not {{ is_share }} then greatest(0e0, {{ exposure }} * ({{ squares }} / {{ events }}) - {{ events }})
+    when {{ events }} < {{ exposure }}
+        then greatest(0e0, {{ exposure }} * ({{ squares }} / {{ events }}) - {{ events }}) / (1e0 - {{ events }} / {{ exposure }})
+end
+{%- endmacro %}
+
+{#- With fewer degrees of freedom than this the history says too little, and the dispersion is taken to be 1. -#}
+{% macro least_degrees_of_freedom() -%}10{%- endmacro %}
+
+{% macro dispersion(chi_square, degrees_of_freedom) -%}
+case
+    when {{ degrees_of_freedom }} >= {{ least_degrees_of_freedom() }} then greatest(1e0, round({{ chi_square }} / {{ degrees_of_freedom }}, 6))
+    else 1e0
+end
+{%- endmacro %}

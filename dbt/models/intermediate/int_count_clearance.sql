@@ -1,0 +1,135 @@
+with filed_row as (
+    select
+        'CR-1.filed' as kpi_id,
+        unit_code,
+        day,
+        category,
+        null as lag,
+        null as flag,
+        case when excluded_reason is null and case_kind = 'criminal' then row_count else 0 end as numerator,
+        0 as denominator,
+        coalesce(excluded_reason, case when case_kind <> 'criminal' then 'other_population' end) as excluded_reason,
+        row_count as excluded
+    from {{ ref('int_case') }}
+),
+
+cohort_row as (
+    select
+        kpi_id,
+        unit_code,
+        day,
+        category,
+        case
+            when kpi_id <> 'CR-2' or excluded_reason is not null then null
+            when cleared_on <= due_on
+                then 'cleared:' || cast(greatest({{ days_between('day', 'cleared_on') }}, 0) as {{ dbt.type_string() }})
+            when exited_on <= due_on
+                then 'exit:' || cast(greatest({{ days_between('day', 'exited_on') }}, 0) as {{ dbt.type_string() }})
+            else 'open'
+        end as lag,
+        case when kpi_id = 'CR-2' and excluded_reason is null and cleared_on < day then 'negative_lag' end as flag,
+        case when excluded_reason is null and cleared_on <= due_on then row_count else 0 end as numerator,
+        case when excluded_reason is null then row_count else 0 end as denominator,
+        excluded_reason,
+        row_count as excluded
+    from {{ ref('int_case_cohort') }}
+    where kpi_id like 'CR-%'
+),
+
+kpi_row as (
+    select * from filed_row
+    union all
+    select * from cohort_row
+),
+
+{{ cells('kpi_row', ['category', 'lag', 'flag']) }},
+
+root_with_events as (
+    select distinct root_code from {{ ref('int_case_event') }}
+),
+
+filed_case as (
+    select
+        cases.unit_code,
+        cases.root_code,
+        cases.day,
+        cases.is_major,
+        sum(cases.row_count) as cases
+    from {{ ref('int_case') }} as cases
+    inner join root_with_events on cases.root_code = root_with_events.root_code
+    where cases.excluded_reason is null and cases.case_kind = 'criminal'
+    group by cases.unit_code, cases.root_code, cases.day, cases.is_major
+),
+
+cleared_case as (
+    select
+        unit_code,
+        cleared_on as day,
+        is_major,
+        count(*) as cases
+    from {{ ref('int_case_history') }}
+    where case_kind = 'criminal' and cleared_on is not null
+    group by unit_code, cleared_on, is_major
+),
+
+event_on_day as (
+    select
+        unit_code,
+        root_code,
+        day,
+        case when is_future then 'excluded:after_as_of' else 'event:' || event end as cell,
+        clears and not is_future as clears,
+        closes_otherwise and not is_future as closes_otherwise,
+        sum(row_count) as events
+    from {{ ref('int_case_event') }}
+    group by unit_code, root_code, day, is_future, event, clears, closes_otherwise
+),
+
+clearing_event as (
+    select distinct
+        root_code,
+        cell
+    from event_on_day
+    where clears
+),
+
+period_cell as (
+    select 'CR-1' as kpi_id, unit_code, day, '' as cell, cases as numerator, 0 as denominator from cleared_case
+    union all
+    select 'CR-1' as kpi_id, unit_code, day, '' as cell, 0 as numerator, cases as denominator from filed_case
+    union all
+    select 'CR-1' as kpi_id, unit_code, day, cell, events as numerator, 0 as denominator from event_on_day where clears
+    union all
+    select 'CR-1' as kpi_id, filed_case.unit_code, filed_case.day, clearing_event.cell, 0 as numerator, filed_case.cases as denominator
+    from filed_case
+    inner join clearing_event on filed_case.root_code = clearing_event.root_code
+    union all
+    select 'CR-6' as kpi_id, unit_code, day, '' as cell, cases as numerator, 0 as denominator from cleared_case where is_major
+    union all
+    select 'CR-6' as kpi_id, unit_code, day, '' as cell, 0 as numerator, cases as denominator from filed_case where is_major
+    union all
+    select 'CR-5' as kpi_id, unit_code, day, '' as cell, cases as numerator, 0 as denominator from cleared_case
+    union all
+    select 'CR-5' as kpi_id, unit_code, day, cell, events as numerator, 0 as denominator from event_on_day
+    union all
+    select 'CR-5' as kpi_id, unit_code, first_event_on as day, 'flag:first_event' as cell, 1 as numerator, 0 as denominator
+    from {{ ref('int_case_history') }}
+    union all
+    select 'CR-4' as kpi_id, unit_code, otherwise_closed_on as day, '' as cell, 1 as numerator, 0 as denominator
+    from {{ ref('int_case_history') }}
+    where otherwise_closed_on is not null
+    union all
+    select 'CR-4' as kpi_id, unit_code, day, cell, events as numerator, 0 as denominator from event_on_day where closes_otherwise
+)
+
+select * from cell
+union all
+select
+    kpi_id,
+    unit_code,
+    day,
+    cell,
+    cast(sum(numerator) as bigint) as numerator,
+    cast(sum(denominator) as bigint) as denominator
+from period_cell
+group by kpi_id, unit_code, day, cell

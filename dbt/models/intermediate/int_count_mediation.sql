@@ -1,0 +1,117 @@
+with settled_or_due as (
+    select
+        dispute.unit_code,
+        dispute.dispute_kind,
+        dispute.opened_on,
+        case
+            when dispute.closed_at <= dispute.due_at or dispute.due_at is null then cast(dispute.closed_at as date)
+            else cast(dispute.due_at as date)
+        end as counted_on,
+        case
+            when dispute.closed_at is not null then dispute.result
+            else 'open'
+        end as result,
+        dispute.excluded_reason,
+        night.as_of,
+        dispute.row_count
+    from {{ ref('int_dispute') }} as dispute
+    cross join {{ source('control', 'night') }} as night
+),
+
+judged_dispute as (
+    select
+        settled_or_due.*,
+        coalesce(
+            excluded_reason,
+            case
+                when counted_on is null then 'open_without_deadline'
+                when counted_on > as_of then 'not_due'
+            end
+        ) as left_out
+    from settled_or_due
+),
+
+repeat_of_parties as (
+    select
+        agreement.group_name,
+        agreement.parties,
+        agreement.closed_at,
+        min(later.opened_at) as repeated_at
+    from {{ ref('int_dispute') }} as agreement
+    inner join {{ ref('int_dispute') }} as later
+        on
+            agreement.group_name = later.group_name
+            and agreement.parties = later.parties
+            and agreement.closed_at < later.opened_at
+    where agreement.excluded_reason is null and later.excluded_reason is null
+    group by agreement.group_name, agreement.parties, agreement.closed_at
+),
+
+agreement_row as (
+    {%- for days in (90, 180) %}
+    {% if not loop.first %}union all {% endif -%}
+    select
+        'MED-2.{{ days }}' as kpi_id,
+        dispute.unit_code,
+        coalesce(cast(dispute.closed_at as date), dispute.opened_on) as day,
+        dispute.dispute_kind,
+        {{ add_days('dispute.closed_at', days) }} as due_on,
+        repeat_of_parties.repeated_at,
+        dispute.parties,
+        dispute.result,
+        dispute.excluded_reason,
+        night.as_of,
+        dispute.row_count
+    from {{ ref('int_dispute') }} as dispute
+    cross join {{ source('control', 'night') }} as night
+    left join repeat_of_parties
+        on
+            dispute.group_name = repeat_of_parties.group_name
+            and dispute.parties = repeat_of_parties.parties
+            and dispute.closed_at = repeat_of_parties.closed_at
+    {%- endfor %}
+),
+
+judged_agreement as (
+    select
+        agreement_row.*,
+        coalesce(
+            excluded_reason,
+            case
+                when coalesce(result, 'open') <> 'agreement' then 'no_agreement'
+                when parties is null then 'parties_unknown'
+                when due_on > as_of then 'immature'
+            end
+        ) as left_out
+    from agreement_row
+),
+
+kpi_row as (
+    select
+        'MED-1' as kpi_id,
+        unit_code,
+        case when left_out is null then counted_on else opened_on end as day,
+        dispute_kind,
+        case when left_out is null then result end as result,
+        case when left_out is null and result = 'agreement' then row_count else 0 end as numerator,
+        case when left_out is null then row_count else 0 end as denominator,
+        left_out as excluded_reason,
+        row_count as excluded
+    from judged_dispute
+    union all
+    select
+        kpi_id,
+        unit_code,
+        day,
+        dispute_kind,
+        null as result,
+        case when left_out is null and cast(repeated_at as date) <= due_on then row_count else 0 end as numerator,
+        case when left_out is null then row_count else 0 end as denominator,
+        left_out as excluded_reason,
+        row_count as excluded
+    from judged_agreement
+),
+
+{{ cells('kpi_row', ['dispute_kind', 'result']) }}
+
+select * from cell

@@ -1,0 +1,149 @@
+with root_with_callbacks as (
+    select distinct
+        callback.group_name,
+        dim_unit.root_code
+    from {{ ref('int_callback') }} as callback
+    inner join {{ ref('dim_unit') }} as dim_unit on callback.unit_code = dim_unit.unit_code
+),
+
+called_incident as (
+    select distinct
+        group_name,
+        incident_id
+    from {{ ref('int_callback') }}
+    where not is_future
+),
+
+callback_row as (
+    select
+        'SAT-1' as kpi_id,
+        unit_code,
+        day,
+        null as category,
+        channel,
+        cast(attempt as {{ dbt.type_string() }}) as attempt,
+        result,
+        cast(attempt as {{ dbt.type_string() }}) || ':' || result as attempt_result,
+        case when is_first_reply and not is_future then percent * row_count else 0 end as numerator,
+        case when is_first_reply and not is_future then row_count else 0 end as denominator,
+        case
+            when is_future then 'after_as_of'
+            when not is_reply then result
+            when not is_first_reply then 'later_reply'
+        end as excluded_reason,
+        row_count as excluded
+    from {{ ref('int_callback') }}
+),
+
+response_row as (
+    select
+        'SAT-3' as kpi_id,
+        callback.unit_code,
+        callback.day,
+        null as category,
+        callback.channel,
+        null as attempt,
+        null as result,
+        null as attempt_result,
+        case when callback.attempt_rank = 1 and reply.incident_id is not null then callback.row_count else 0 end as numerator,
+        case when callback.attempt_rank = 1 then callback.row_count else 0 end as denominator,
+        case when callback.is_future then 'after_as_of' when callback.attempt_rank > 1 then 'later_attempt' end as excluded_reason,
+        callback.row_count as excluded
+    from {{ ref('int_callback') }} as callback
+    left join {{ ref('int_callback') }} as reply
+        on
+            callback.group_name = reply.group_name
+            and callback.incident_id = reply.incident_id
+            and reply.is_first_reply
+            and not reply.is_future
+),
+
+coverage_row as (
+    select
+        'SAT-2' as kpi_id,
+        incident.unit_code,
+        incident.day,
+        incident.category,
+        null as channel,
+        null as attempt,
+        null as result,
+        null as attempt_result,
+        incident.row_count,
+        called_incident.incident_id is not null as is_called,
+        coalesce(
+            incident.ineffective_reason,
+            case when root_with_callbacks.root_code is null then 'no_callback_feed' end
+        ) as excluded_reason
+    from {{ ref('int_incident') }} as incident
+    inner join {{ ref('dim_unit') }} as dim_unit on incident.unit_code = dim_unit.unit_code
+    left join root_with_callbacks
+        on incident.group_name = root_with_callbacks.group_name and dim_unit.root_code = root_with_callbacks.root_code
+    left join called_incident
+        on incident.group_name = called_incident.group_name and incident.incident_id = called_incident.incident_id
+),
+
+dated_answer as (
+    select
+        observation.*,
+        cast(observation.observed_on as date) > night.as_of as is_future,
+        least(observation.observed_on, night.as_of) as day
+    from {{ ref('stg_observation') }} as observation
+    cross join {{ source('control', 'night') }} as night
+),
+
+survey_row as (
+    select
+        'SUR-1' as kpi_id,
+        {{ leaf_unit() }} as unit_code,
+        dated_answer.day,
+        case
+            when dated_answer.is_future then 'after_as_of'
+            when dated_answer.measure <> 'trust_police' then 'other_measure'
+            when dated_answer.value is null then 'no_answer'
+        end as excluded_reason,
+        dated_answer.value,
+        dated_answer.row_count
+    from dated_answer
+    {{ join_leaf_unit('dated_answer') }}
+    {{ join_group_root('dated_answer') }}
+),
+
+kpi_row as (
+    select * from callback_row
+    union all
+    select * from response_row
+    union all
+    select
+        kpi_id,
+        unit_code,
+        day,
+        category,
+        channel,
+        attempt,
+        result,
+        attempt_result,
+        case when excluded_reason is null and is_called then row_count else 0 end as numerator,
+        case when excluded_reason is null then row_count else 0 end as denominator,
+        excluded_reason,
+        row_count as excluded
+    from coverage_row
+    union all
+    select
+        kpi_id,
+        unit_code,
+        day,
+        null as category,
+        null as channel,
+        null as attempt,
+        null as result,
+        null as attempt_result,
+        case when excluded_reason is null and value >= 4 then row_count else 0 end as numerator,
+        case when excluded_reason is null then row_count else 0 end as denominator,
+        excluded_reason,
+        row_count as excluded
+    from survey_row
+),
+
+{{ cells('kpi_row', ['category', 'channel', 'attempt', 'result', 'attempt_result']) }}
+
+select * from cell

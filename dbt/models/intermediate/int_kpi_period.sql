@@ -1,0 +1,184 @@
+{#-
+  The periods of every KPI under every root: from the first in which it was counted to the last in which its family was, never
+  beyond the night. Whether each is complete, its exposure, the two periods it is compared with, and whether like meets like.
+-#}
+{% set comparisons = ['yoy', 'pop'] -%}
+with counted as (
+    select
+        fct_kpi_count.kpi_id,
+        dim_unit.root_code,
+        min(fct_kpi_count.day) as first_day,
+        max(fct_kpi_count.day) as last_day,
+        min(dim_unit.group_name) as group_name,
+        min(night.as_of) as as_of
+    from {{ ref('fct_kpi_count') }} as fct_kpi_count
+    inner join {{ ref('dim_unit') }} as dim_unit on fct_kpi_count.unit_code = dim_unit.unit_code
+    cross join {{ source('control', 'night') }} as night
+    where fct_kpi_count.day <= night.as_of
+    group by fct_kpi_count.kpi_id, dim_unit.root_code
+),
+
+scope as (
+    select
+        cast(row_number() over (order by counted.kpi_id, counted.root_code) as integer) as scope_id,
+        counted.kpi_id,
+        counted.root_code,
+        catalogue.kind,
+        catalogue.time_rule,
+        cast(catalogue.maturity_days as integer) as maturity_days,
+        {{ day_number('counted.first_day') }} as first_no,
+        {{ day_number('max(counted.last_day) over (partition by catalogue.product, counted.root_code)') }} as last_no,
+        {{ day_number('counted.as_of') }} as as_of_no,
+        coalesce(root_calendar.calendar, group_calendar.calendar, 'plain') as calendar,
+        case coalesce(root_calendar.finest_grain, group_calendar.finest_grain, 'day')
+            when 'day' then 1
+            when 'week' then 2
+            when 'month' then 3
+            when 'quarter' then 4
+            else 5
+        end as finest_grain_no,
+        catalogue.product
+    from counted
+    inner join {{ ref('kpi_catalogue') }} as catalogue on counted.kpi_id = catalogue.kpi_id
+    left join {{ ref('calendar_root') }} as root_calendar on counted.root_code = root_calendar.root_code
+    left join {{ ref('calendar_root') }} as group_calendar
+        on counted.group_name = group_calendar.group_name and group_calendar.root_code is null
+),
+
+pattern as (
+    select distinct
+        calendar,
+        product,
+        pattern_no
+    from {{ ref('int_period_day') }}
+),
+
+{#- Deliveries by month or by year cover the whole of it; days of a nightly feed count as covering their month, quiet days included. #}
+covered_scope as (
+    select
+        scope.*,
+        coalesce(own_pattern.pattern_no, any_pattern.pattern_no) * 1000000 as pattern_key,
+        first_cover.first_no as covered_from,
+        last_cover.last_no as covered_to
+    from scope
+    left join pattern as own_pattern on scope.calendar = own_pattern.calendar and scope.product = own_pattern.product
+    inner join pattern as any_pattern on scope.calendar = any_pattern.calendar and any_pattern.product = 'any'
+    inner join {{ ref('int_period') }} as first_cover
+        on first_cover.grain_no = greatest(scope.finest_grain_no, 3) and scope.first_no between first_cover.first_no and first_cover.last_no
+    inner join {{ ref('int_period') }} as last_cover
+        on last_cover.grain_no = greatest(scope.finest_grain_no, 3) and scope.last_no between last_cover.first_no and last_cover.last_no
+),
+
+spanned as (
+    select
+        covered_scope.*,
+        period.grain_no,
+        period.grain,
+        period.part,
+        period.period_id,
+        period.period_start,
+        period.period_end,
+        period.first_no as period_first_no,
+        period.last_no as period_last_no,
+        period.season,
+        period.year_no,
+        period.yoy_period_id,
+        period.pop_period_id,
+        greatest(period.first_no, covered_scope.covered_from) as open_no,
+        least(period.last_no, covered_scope.covered_to, covered_scope.as_of_no) as close_no,
+        period.last_no <= covered_scope.as_of_no
+        and period.last_no <= covered_scope.covered_to
+        and period.first_no >= covered_scope.covered_from
+        and period.last_no + covered_scope.maturity_days <= covered_scope.as_of_no as is_complete,
+        period.last_no + covered_scope.maturity_days <= covered_scope.as_of_no or covered_scope.maturity_days = 0 as is_matured
+    from covered_scope
+    inner join {{ ref('int_period') }} as period
+        on covered_scope.first_no <= period.last_no and covered_scope.last_no >= period.opens_no
+    where
+        (period.grain_no <= 5 and period.grain_no >= covered_scope.finest_grain_no)
+        or (period.grain_no = 6 and covered_scope.finest_grain_no <= 3)
+        or (period.grain_no >= 7 and covered_scope.finest_grain_no = 1 and covered_scope.calendar = 'china' and covered_scope.time_rule <> 'last')
+),
+
+measured as (
+    select
+        spanned.*,
+        cast(close_day.day_no - before_open.day_no as integer)
+        - case when spanned.grain_no = 8 then close_day.festival_days_so_far - before_open.festival_days_so_far else 0 end as days,
+        cast(close_day.weight_so_far - before_open.weight_so_far as decimal(18, 3)) as weight,
+        close_day.festival_days_so_far - before_open.festival_days_so_far as festival_days,
+        close_day.day_class
+    from spanned
+    inner join {{ ref('int_period_day') }} as close_day
+        on spanned.pattern_key + spanned.close_no = close_day.day_key
+    inner join {{ ref('int_period_day') }} as before_open
+        on spanned.pattern_key + spanned.open_no - 1 = before_open.day_key
+),
+
+{#- Strata of the dispersion: months, weeks or kinds of day within one season of one year; what touches the festival is no history. #}
+stratified as (
+    select
+        measured.*,
+        case
+            when grain_no <= 3 and is_complete and festival_days = 0
+                then season * 1000 + grain_no * 10 + case when grain_no = 1 then day_class else 0 end
+        end as stratum
+    from measured
+),
+
+{#- What a comparison leaves out of the history: its strata, of which days, weeks and months keep the rest; or the months of its year. #}
+placed as (
+    select
+        stratified.*,
+        case
+            when grain_no <= 3 then stratum
+            when grain_no in (5, 6) then year_no
+            else season * 1000 + 30
+        end as spread_part
+    from stratified
+)
+
+select
+    placed.scope_id,
+    placed.kpi_id,
+    placed.root_code,
+    placed.kind,
+    placed.time_rule,
+    placed.grain_no,
+    placed.grain,
+    placed.part,
+    placed.period_id,
+    placed.period_first_no as first_no,
+    placed.period_last_no as last_no,
+    placed.period_start,
+    placed.period_end,
+    placed.is_complete,
+    placed.is_matured,
+    placed.days,
+    placed.weight,
+    placed.season,
+    placed.year_no,
+    placed.stratum,
+    least(placed.grain_no, 3) as spread_grain_no,
+    placed.spread_part
+    {%- for comparison in comparisons %},
+    {{ comparison }}.period_id as {{ comparison }}_period_id,
+    {{ comparison }}.period_start as {{ comparison }}_period_start,
+    {{ comparison }}.days as {{ comparison }}_days,
+    {{ comparison }}.weight as {{ comparison }}_weight,
+    {{ comparison }}.spread_part as {{ comparison }}_spread_part,
+    coalesce(placed.is_matured and {{ comparison }}.is_matured, false) as {{ comparison }}_is_matured,
+    coalesce(placed.is_complete and {{ comparison }}.is_complete, false) as {{ comparison }}_is_complete,
+    coalesce(
+        case
+            when placed.grain_no <= 3 then placed.festival_days + {{ comparison }}.festival_days > 0
+            when placed.grain_no <= 6
+                then {{ comparison }}.festival_days <> placed.festival_days or ({{ comparison }}.festival_days > 0 and placed.festival_days < 26)
+        end,
+        false
+    ) as {{ comparison }}_is_torn
+    {%- endfor %}
+from placed
+{%- for comparison in comparisons %}
+left join placed as {{ comparison }} on placed.scope_id = {{ comparison }}.scope_id and placed.{{ comparison }}_period_id = {{ comparison }}.period_id
+{%- endfor %}

@@ -1,0 +1,13 @@
+{%- for family in [
+    'incident', 'warning_drop', 'clearance', 'public_order', 'response', 'mediation', 'satisfaction', 'traffic', 'reported_figure', 'pool'
+] %}
+{% if not loop.first %}union all {% endif -%}
+select
+    kpi_id,
+    unit_code,
+    day,
+    cell,
+    numerator,
+    denominator
+from {{ ref('int_count_' ~ family) }}
+{% endfor %}

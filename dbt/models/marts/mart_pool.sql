@@ -1,0 +1,13 @@
+with {{ wide_mart([
+    ('kinds', 'POOL-1.kinds', 'numerator', ''),
+    ('rows_accepted', 'POOL-1.rows', 'numerator', ''),
+    ('rows_accepted_pop_ratio', 'POOL-1.rows', 'pop_ratio', ''),
+    ('sources_due', 'POOL-2', 'denominator', ''),
+    ('sources_fresh', 'POOL-2', 'numerator', ''),
+    ('fresh_share', 'POOL-2', 'value', ''),
+    ('rows_read', 'POOL-3', 'denominator', ''),
+    ('rows_quarantined', 'POOL-3', 'numerator', ''),
+    ('quarantined_share', 'POOL-3', 'value', ''),
+]) }}
+
+select * from wide

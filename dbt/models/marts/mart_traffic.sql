@@ -1,0 +1,17 @@
+with {{ wide_mart([
+    ('accidents', 'TR-1.accidents', 'numerator', ''),
+    ('accidents_yoy_ratio', 'TR-1.accidents', 'yoy_ratio', ''),
+    ('accidents_yoy_verdict', 'TR-1.accidents', 'yoy_verdict', ''),
+    ('deaths', 'TR-1.deaths', 'numerator', ''),
+    ('deaths_yoy_ratio', 'TR-1.deaths', 'yoy_ratio', ''),
+    ('deaths_yoy_lower95', 'TR-1.deaths', 'yoy_lower95', ''),
+    ('deaths_yoy_upper95', 'TR-1.deaths', 'yoy_upper95', ''),
+    ('deaths_yoy_verdict', 'TR-1.deaths', 'yoy_verdict', ''),
+    ('ksi', 'TR-1.ksi', 'numerator', ''),
+    ('ksi_yoy_ratio', 'TR-1.ksi', 'yoy_ratio', ''),
+    ('ksi_yoy_lower95', 'TR-1.ksi', 'yoy_lower95', ''),
+    ('ksi_yoy_upper95', 'TR-1.ksi', 'yoy_upper95', ''),
+    ('ksi_yoy_verdict', 'TR-1.ksi', 'yoy_verdict', ''),
+]) }}
+
+select * from wide

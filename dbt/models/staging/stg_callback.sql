@@ -1,0 +1,3 @@
+{{ current_state('callback') }}
+
+select * from current_rows

@@ -1,0 +1,3 @@
+{{ current_state('case') }}
+
+select * from current_rows

@@ -1,0 +1,3 @@
+{{ current_state('case_event') }}
+
+select * from current_rows

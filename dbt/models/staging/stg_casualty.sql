@@ -1,0 +1,3 @@
+{{ current_state('casualty') }}
+
+select * from current_rows

@@ -1,0 +1,3 @@
+{{ current_state('incident') }}
+
+select * from current_rows

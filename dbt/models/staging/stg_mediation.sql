@@ -1,0 +1,3 @@
+{{ current_state('mediation') }}
+
+select * from current_rows

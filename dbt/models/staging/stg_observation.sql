@@ -1,0 +1,3 @@
+{{ current_state('observation') }}
+
+select * from current_rows

@@ -1,0 +1,3 @@
+{{ current_state('region') }}
+
+select * from current_rows

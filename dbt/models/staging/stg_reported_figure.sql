@@ -1,0 +1,3 @@
+{{ current_state('reported_figure') }}
+
+select * from current_rows

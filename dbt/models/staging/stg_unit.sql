@@ -1,0 +1,3 @@
+{{ current_state('unit') }}
+
+select * from current_rows

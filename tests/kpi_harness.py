@@ -1,0 +1,184 @@
+"""Runs the SQL of the ``kpi`` table itself on given counts: macros and models rendered as dbt renders them, in a DuckDB in memory."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import duckdb
+import jinja2
+
+DBT = Path(__file__).resolve().parents[1] / "dbt"
+MODELS = (
+    "intermediate/int_period_day",
+    "intermediate/int_period",
+    "intermediate/int_kpi_period",
+    "intermediate/int_kpi_link",
+    "intermediate/int_kpi_series",
+    "intermediate/int_kpi_day",
+    "intermediate/int_kpi_value",
+    "intermediate/int_kpi_spread",
+    "marts/kpi",
+)
+CALENDAR_SEEDS: dict[str, dict[str, str]] = {
+    "calendar_root": {},
+    "calendar_weight": {},
+    "calendar_day": {"day": "date"},
+    "spring_festival": {"year": "integer", "day": "date"},
+    "poisson_limit": {"events": "integer", "lower95": "double", "upper95": "double"},
+}
+DIALECTS = {"duckdb": "varchar", "spark": "string"}
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(extensions=["jinja2.ext.do"], undefined=jinja2.StrictUndefined, keep_trailing_newline=False)
+
+
+@cache
+def macros(dialect: str = "duckdb") -> dict[str, Any]:
+    """Every macro of the statistics, by name, as dbt would resolve it for a dialect."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted((DBT / "macros" / "statistics").glob("*.sql")))
+    found: dict[str, Any] = {}
+
+    def dispatch(name: str) -> Any:
+        return found.get(f"{dialect}__{name}") or found[f"default__{name}"]
+
+    context = {
+        "adapter": SimpleNamespace(dispatch=dispatch),
+        "return": lambda value: value,
+        "ref": lambda name: name,
+        "source": lambda _, name: name,
+        "config": lambda **_: "",
+        "dbt": SimpleNamespace(type_string=lambda: DIALECTS[dialect]),
+    }
+    module = _environment().from_string(text, globals=context).make_module()
+    # jinja keeps names that begin with an underscore to the module; dbt does not, and no model uses them.
+    found.update({name: getattr(module, name) for name in vars(module) if not name.startswith("_")})
+    return {**context, **found}
+
+
+def render(sql: str, dialect: str = "duckdb") -> str:
+    return _environment().from_string(sql, globals=macros(dialect)).render()
+
+
+def model_sql(model: str, dialect: str = "duckdb") -> str:
+    return render((DBT / "models" / f"{model}.sql").read_text(encoding="utf-8"), dialect)
+
+
+def evaluate(expression: str, **values: object) -> Any:
+    """The value of one SQL expression (macros allowed); ``values`` are its columns."""
+    columns = ", ".join(f"${name} as {name}" for name in values) or "1 as nothing"
+    row = duckdb.execute(f"select {render(expression)} from (select {columns})", values).fetchone()
+    assert row is not None
+    return row[0]
+
+
+CATALOGUE_DEFAULTS: dict[str, Any] = {
+    "product": "incident",
+    "kpi_name_zh": "指标",
+    "kpi_name_en": "figure",
+    "kind": "count",
+    "unit_role": "jurisdiction",
+    "basis": "period",
+    "time_rule": "sum",
+    "maturity_days": 0,
+    "value_scale": 1,
+}
+FOREVER = dt.date(9999, 12, 31)
+LONG_AGO = dt.date(1900, 1, 1)
+
+
+def _create(connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> None:
+    connection.execute(f"create table {table} ({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
+    held = [tuple(row) for row in rows]
+    if held:
+        connection.executemany(f"insert into {table} values ({', '.join('?' * len(columns))})", held)
+
+
+def load_seeds(connection: duckdb.DuckDBPyConnection) -> None:
+    for name, types in CALENDAR_SEEDS.items():
+        with (DBT / "seeds" / f"{name}.csv").open(encoding="utf-8") as text:
+            header, *rows = csv.reader(text)
+        columns = {c: types.get(c, "decimal(9,3)" if name == "calendar_weight" and c not in ("calendar", "product") else "varchar") for c in header}
+        _create(connection, name, columns, [[value or None for value in row] for row in rows])
+
+
+def load_units(
+    connection: duckdb.DuckDBPyConnection,
+    parents: Mapping[str, str | None],
+    group: str = "city",
+    moves: Sequence[tuple[str, str, dt.date, dt.date]] = (),
+    heirs: Sequence[tuple[str, str, dt.date]] = (),
+    lives: Mapping[str, tuple[dt.date, dt.date | None]] | None = None,
+) -> None:
+    """``dim_unit``, ``unit_ancestor`` and ``int_unit_assignment`` of a tree given as child → parent.
+
+    ``moves`` are further links (leaf, ancestor, from, until) in place of the leaf's permanent ones; ``heirs`` are (old, new, from);
+    ``lives`` are the days on which a unit exists.
+    """
+    lives = lives or {}
+    moved = {leaf for leaf, *_ in moves}
+
+    def chain(unit: str) -> list[str]:
+        above = [unit]
+        while (parent := parents[above[-1]]) is not None:
+            above.append(parent)
+        return above
+
+    _create(
+        connection,
+        "dim_unit",
+        {"unit_code": "varchar", "unit_name": "varchar", "unit_level": "varchar", "parent_code": "varchar", "root_code": "varchar", "group_name": "varchar", "is_leaf": "boolean", "is_pseudo": "boolean", "valid_from": "date", "valid_to": "date"},
+        [(u, f"name of {u}", "station", p, chain(u)[-1], group, u not in parents.values(), False, *lives.get(u, (LONG_AGO, None))) for u, p in parents.items()],
+    )
+    links = [(u, a, lives.get(u, (LONG_AGO, None))[0], lives.get(u, (LONG_AGO, None))[1] or FOREVER) for u in parents for a in chain(u) if u not in moved]
+    _create(connection, "unit_ancestor", {"unit_code": "varchar", "ancestor_code": "varchar", "valid_from": "date", "valid_to": "date"}, [*links, *moves])
+    _create(
+        connection,
+        "int_unit_assignment",
+        {"group_name": "varchar", "unit_code": "varchar", "leaf_code": "varchar", "valid_from": "date", "valid_to": "date"},
+        [(group, u, u, LONG_AGO, FOREVER) for u in parents] + [(group, old, new, day, FOREVER) for old, new, day in heirs],
+    )
+
+
+def kpi_table(
+    as_of: dt.date,
+    catalogue: Mapping[str, Mapping[str, Any]],
+    counts: Iterable[tuple[str, str, dt.date, str, int, int]],
+    parents: Mapping[str, str | None] | None = None,
+    group: str = "city",
+    slices: Sequence[str] = ("category",),
+    **units: Any,
+) -> duckdb.DuckDBPyConnection:
+    """Build ``kpi`` from rows of ``fct_kpi_count`` (kpi_id, leaf unit, day, cell, numerator, denominator); the city is one unit unless told."""
+    connection = duckdb.connect()
+    load_seeds(connection)
+    load_units(connection, parents or {"city": None}, group, **units)
+    _create(connection, "night", {"as_of": "date"}, [(as_of,)])
+    _create(connection, "kpi_cell", {"cell_kind": "varchar", "code": "varchar", "is_slice": "boolean"}, [(s, None, True) for s in slices] + [("excluded", None, False)])
+    kinds = {"maturity_days": "integer", "value_scale": "decimal(18,6)"}
+    _create(
+        connection,
+        "kpi_catalogue",
+        {"kpi_id": "varchar", **{name: kinds.get(name, "varchar") for name in CATALOGUE_DEFAULTS}},
+        [(kpi_id, *{**CATALOGUE_DEFAULTS, **entry}.values()) for kpi_id, entry in catalogue.items()],
+    )
+    _create(
+        connection,
+        "fct_kpi_count",
+        {"kpi_id": "varchar", "unit_code": "varchar", "day": "date", "cell": "varchar", "numerator": "bigint", "denominator": "bigint"},
+        counts,
+    )
+    build(connection)
+    return connection
+
+
+def build(connection: duckdb.DuckDBPyConnection) -> None:
+    for model in MODELS:
+        connection.execute(f"create or replace table {model.split('/')[1]} as {model_sql(model)}")

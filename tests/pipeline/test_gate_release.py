@@ -1,0 +1,435 @@
+"""What readers get: whole releases only, by product, with the last good state of what is held."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import multiprocessing
+import os
+import signal
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from audit_home import NIGHT, AuditHome
+from dagster_project.audit.candidate import CandidateRefusedError
+from dagster_project.audit.expectations import Worker
+from dagster_project.release import (
+    PublishResult,
+    ReleaseError,
+    current_release,
+    gate_and_publish,
+    list_releases,
+    open_current,
+    open_release,
+    publish,
+    release_of,
+    rollback,
+    verify,
+)
+
+NEXT = NIGHT + dt.timedelta(days=1)
+BAD_INCIDENTS = [f"update kpi set numerator = numerator + 1 where kpi_id = 'INC-1' and unit_code = 'A' and grain = 'day' and period_start = date '{{}}'"]
+
+
+def _bad_incidents(night: dt.date) -> list[str]:
+    return [statement.format(night) for statement in BAD_INCIDENTS]
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> AuditHome:
+    return AuditHome(tmp_path / "home")
+
+
+@pytest.fixture
+def release(pool: AuditHome, expectations_worker: Worker) -> Callable[..., PublishResult]:
+    def build_and_publish(night: dt.date = NIGHT, **build: Any) -> PublishResult:
+        pool.build(night, **build)
+        return gate_and_publish(pool.home, night, pool.contracts, worker=expectations_worker, key_id="k1")
+
+    return build_and_publish
+
+
+def _query(pool: AuditHome, sql: str, version: str | None = None) -> list[tuple[Any, ...]]:
+    with open_release(pool.home, version) if version else open_current(pool.home) as connection:
+        return connection.execute(sql).fetchall()
+
+
+# ---- a release ------------------------------------------------------------------------------------------------------
+
+
+def test_a_release_holds_the_figures_the_counts_and_what_is_known_of_them(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    result = release()
+    assert (result.version, result.is_new, result.became_current) == ("20240131-001", True, True)
+    tables = {name for (name,) in _query(pool, "select table_name from duckdb_tables()")}
+    assert tables == {"kpi", "fct_kpi_count", "kpi_catalogue", "unit", "mart_incident", "mart_mediation", "receipt", "release_info", "gate_result"}
+    month = "grain = 'month' and unit_code = 'C'"
+    assert _query(pool, f"select kpi_id, numerator, denominator from kpi where {month} order by 1") == [("INC-1", 31 * 7, None), ("MED-1", 31 * 8, 31 * 10)]
+    assert _query(pool, "select distinct stale, as_of, origin_release from kpi") == [(False, NIGHT, "20240131-001")]
+    assert _query(pool, "select sum(numerator) from fct_kpi_count where kpi_id = 'INC-1'") == [(31 * 7,)]
+    assert _query(pool, "select product, status, age_days, reason from release_info order by 1") == [
+        ("incident", "fresh", 0, None),
+        ("mediation", "fresh", 0, None),
+    ]
+    assert _query(pool, "select count(*) from gate_result where not passed or waived") == [(0,)]
+
+
+def test_every_table_and_column_carries_a_comment(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    release()
+    assert _query(pool, "select table_name from duckdb_tables() where comment is null") == []
+    assert _query(pool, "select table_name, column_name from duckdb_columns() where not internal and comment is null") == []
+
+
+def test_the_manifest_names_the_inputs_and_the_content(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    folder = release().release.path
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["as_of"] == "2024-01-31" and manifest["key_id"] == "k1"
+    assert manifest["contracts"] == {"calls": "v1", "disputes": "v1"}
+    assert manifest["receipts"]["rows"] == 62
+    assert set(manifest["files"]) == {"kpi.duckdb", "audit.json", "expectations.json"}
+    assert manifest["tables"]["fct_kpi_count"]["rows"] == 4 * 31
+    assert all(len(t["content_hash"]) == 64 for t in manifest["tables"].values())
+
+
+def test_files_of_a_release_and_its_bundles_are_read_only(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    result = release()
+    files = [*result.release.path.iterdir(), *(f for p in result.products.values() for f in (pool.home.bundles / p.bundle).iterdir())]
+    assert len(files) > 10
+    assert all(stat.S_IMODE(f.stat().st_mode) == 0o444 for f in files)
+
+
+def test_the_database_is_written_in_the_format_of_duckdb_1_0(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    database = release().release.database
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{database}' as r (read_only)")
+        (tags,) = connection.execute("select tags from duckdb_databases() where database_name = 'r'").fetchone() or ({},)
+    assert tags["storage_version"].startswith("v1.0.0")
+
+
+def test_the_same_night_again_adds_no_release(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    first = release()
+    again = release()
+    assert (again.version, again.is_new) == (first.version, False)
+    assert [r.version for r in list_releases(pool.home)] == [first.version]
+
+
+def test_another_home_with_the_same_input_has_the_same_content(
+    pool: AuditHome, release: Callable[..., PublishResult], tmp_path: Path, expectations_worker: Worker
+) -> None:
+    first = release().release.manifest
+    other = AuditHome(tmp_path / "elsewhere")
+    other.build(NIGHT - dt.timedelta(days=1))
+    gate_and_publish(other.home, NIGHT - dt.timedelta(days=1), other.contracts, worker=expectations_worker)
+    other.build()
+    second = gate_and_publish(other.home, NIGHT, other.contracts, worker=expectations_worker).release.manifest
+    assert second.content_hash == first.content_hash
+    assert {n: p.content_hash for n, p in second.products.items()} == {n: p.content_hash for n, p in first.products.items()}
+
+
+# ---- products that are held ---------------------------------------------------------------------------------------
+
+
+def test_a_first_release_leaves_a_failing_product_out_visibly(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    result = release(tamper=_bad_incidents(NIGHT))
+    assert result.release.left_out == ("incident",) and result.release.products == ("mediation",)
+    assert _query(pool, "select distinct product from kpi") == [("mediation",)]
+    assert _query(pool, "select count(*) from duckdb_tables() where table_name = 'mart_incident'") == [(0,)]
+    (status, reason) = _query(pool, "select status, reason from release_info where product = 'incident'")[0]
+    assert status == "left_out" and "additive_kpi" in reason
+    assert _query(pool, "select product, \"check\" from gate_result where not passed") == [("incident", "dbt:additive_kpi")]
+
+
+def test_a_held_product_keeps_its_last_good_state_marked_stale(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    first = release()
+    second = release(NEXT, tamper=_bad_incidents(NEXT))
+    assert second.release.stale == ("incident",)
+    assert _query(pool, "select distinct product, stale, as_of, origin_release from kpi order by 1") == [
+        ("incident", True, NIGHT, first.version),
+        ("mediation", False, NEXT, second.version),
+    ]
+    assert _query(pool, "select distinct stale, origin_release from mart_incident") == [(True, first.version)]
+    ((status, age, origin, reason),) = _query(pool, "select status, age_days, origin_release, reason from release_info where product = 'incident'")
+    assert (status, age, origin) == ("stale", 1, first.version) and "additive_kpi" in reason
+    assert _query(pool, "select passed from gate_result where product = 'incident' and \"check\" = 'dbt:additive_kpi'") == [(False,)]
+
+
+def test_a_good_night_after_bad_ones_heals_by_itself(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    first = release()
+    release(NEXT, tamper=_bad_incidents(NEXT))
+    third_night = NEXT + dt.timedelta(days=1)
+    still = release(third_night, tamper=_bad_incidents(third_night))
+    assert still.products["incident"].origin_release == first.version
+    assert _query(pool, "select age_days from release_info where product = 'incident'") == [(2,)]
+    healed = release(third_night + dt.timedelta(days=1))
+    assert healed.release.stale == ()
+    assert _query(pool, "select distinct stale from kpi") == [(False,)]
+
+
+def test_a_night_on_which_everything_is_held_is_still_released_with_its_reasons(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    first = release()
+    second = release(NEXT, node_status={"fct_kpi_count": "error"})
+    assert second.is_new and second.release.stale == ("incident", "mediation")
+    assert _query(pool, "select distinct origin_release, stale from kpi") == [(first.version, True)]
+    assert _query(pool, "select count(*) from release_info where reason like '%fct_kpi_count%'") == [(2,)]
+
+
+def test_a_rebuilt_night_that_now_fails_falls_back_to_what_was_published_of_it(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    first = release()
+    second = release(tamper=_bad_incidents(NIGHT))
+    assert second.version == "20240131-002"
+    assert second.products["incident"].origin_release == first.version
+    assert _query(pool, "select age_days from release_info where product = 'incident'") == [(0,)]
+
+
+def test_a_product_that_had_figures_does_not_go_out_empty(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    release()
+    second = release(NEXT, tamper=["delete from kpi where product = 'mediation'", "delete from mart_mediation"])
+    assert "no rows" in second.report.held["mediation"]
+    assert second.release.stale == ("mediation",)
+
+
+def test_a_product_that_never_had_figures_goes_out_empty_with_a_warning(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    result = release(tamper=["delete from kpi where product = 'mediation'", "delete from mart_mediation", "delete from fct_kpi_count where kpi_id = 'MED-1'"])
+    assert result.report.held == {}
+    assert _query(pool, "select severity, passed from gate_result where product = 'mediation' and \"check\" = 'rows'") == [("warn", False)]
+    assert _query(pool, "select count(*) from mart_mediation") == [(0,)]
+
+
+def test_a_product_that_the_project_no_longer_builds_is_left_out_visibly(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    release()
+    del pool.models["mart_mediation"], pool.tests["known_units_mediation"]
+    second = release(NEXT)
+    assert second.release.left_out == ("mediation",)
+    assert _query(pool, "select reason from release_info where product = 'mediation'") == [(publish.NO_LONGER_BUILT,)]
+
+
+def test_a_bundle_of_an_older_structure_is_left_out_visibly(
+    pool: AuditHome, release: Callable[..., PublishResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release()
+    monkeypatch.setattr("dagster_project.release.bundle.SCHEMA_VERSION", 2)
+    second = release(NEXT, tamper=_bad_incidents(NEXT))
+    assert second.release.left_out == ("incident",)
+    ((detail,),) = _query(pool, "select detail from gate_result where product = 'incident' and \"check\" = 'last good bundle'")
+    assert "structure version 1" in detail
+
+
+def test_a_damaged_bundle_is_left_out_visibly(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    first = release()
+    damaged = pool.home.bundles / first.products["incident"].bundle / "kpi.parquet"
+    damaged.chmod(0o644)
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    second = release(NEXT, tamper=_bad_incidents(NEXT))
+    assert second.release.left_out == ("incident",)
+    assert _query(pool, "select count(*) from gate_result where \"check\" = 'last good bundle' and detail like '%damaged%'") == [(1,)]
+
+
+# ---- what changed against the release before ------------------------------------------------------------------------
+
+
+def test_a_row_count_that_jumps_warns_with_the_numbers(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    pool.first_day = dt.date(2023, 11, 1)
+    release()
+    second = release(NEXT, tamper=["delete from kpi where kpi_id = 'INC-1' and grain = 'day' and period_start < date '2024-01-15'"])
+    (verdict,) = [v for v in second.report.of_product["incident"] if v.check == "continuity"]
+    assert not verdict.passed and verdict.severity == "warn"
+    assert verdict.rows[0]["kpi_id"] == "INC-1" and verdict.rows[0]["rows_before"] == 92 * 3
+    assert "incident" not in second.report.held
+
+
+def test_a_complete_month_that_moves_warns_with_the_numbers(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    pool.first_day = dt.date(2023, 12, 1)
+    release()
+    second = release(
+        NEXT, tamper=["update kpi set numerator = numerator * 2, value = value * 2 where kpi_id = 'INC-1' and grain in ('month', 'day') and period_start < date '2024-01-01'"]
+    )
+    failed = {v.check: v for v in second.report.of_product["incident"] if not v.passed}
+    assert set(failed) == {"restatement"}
+    assert "INC-1 of C in 2023-12: numerator 217 to 434" in failed["restatement"].detail
+
+
+# ---- the switch -----------------------------------------------------------------------------------------------------
+
+
+def test_an_older_night_is_released_and_does_not_become_current(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    newer = release(NEXT)
+    older = release(NIGHT)
+    assert older.is_new and not older.became_current
+    assert current_release(pool.home).version == newer.version  # type: ignore[union-attr]
+    assert [r.version for r in list_releases(pool.home)] == [older.version, newer.version]
+
+
+def test_rollback_lets_readers_see_the_older_release_and_later_nights_go_on_from_it(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    first, second = release(), release(NEXT)
+    assert rollback(pool.home, first.version).is_current
+    assert _query(pool, "select distinct as_of from kpi") == [(NIGHT,)]
+    third_night = NEXT + dt.timedelta(days=1)
+    third = release(third_night, tamper=_bad_incidents(third_night))
+    assert third.products["incident"].origin_release == first.version
+    assert rollback(pool.home, second.version).version == second.version
+
+
+def test_rollback_refuses_what_is_unknown_or_damaged(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    first, second = release(), release(NEXT)
+    with pytest.raises(ReleaseError, match=r"no release 20200101-001.*20240201-001"):
+        rollback(pool.home, "20200101-001")
+    with pytest.raises(ReleaseError, match="no release"):
+        rollback(pool.home, "../bundles")
+    audit = first.release.path / "audit.json"
+    audit.chmod(0o644)
+    audit.write_text("[]")
+    with pytest.raises(ReleaseError, match=r"audit\.json was altered"):
+        rollback(pool.home, first.version)
+    assert current_release(pool.home).version == second.version  # type: ignore[union-attr]
+
+
+def test_nothing_published_yet_is_said_so(pool: AuditHome) -> None:
+    assert current_release(pool.home) is None and list_releases(pool.home) == []
+    with pytest.raises(ReleaseError, match="nothing is published"):
+        open_current(pool.home)
+
+
+def test_a_candidate_altered_while_it_is_published_is_refused(pool: AuditHome, release: Callable[..., PublishResult], expectations_worker: Worker) -> None:
+    first = release()
+
+    class Meddler(Worker):
+        def start(self) -> None:
+            expectations_worker.start()
+
+        def ask(self, candidate: Path, *rest: Any) -> list[dict[str, Any]]:
+            answer = expectations_worker.ask(candidate, *rest)
+            with candidate.open("ab") as stream:
+                stream.write(b"\0")
+            return answer
+
+    pool.build(NEXT)
+    with pytest.raises(CandidateRefusedError, match="altered while it was being published"):
+        gate_and_publish(pool.home, NEXT, pool.contracts, worker=Meddler())
+    assert current_release(pool.home).version == first.version  # type: ignore[union-attr]
+    assert [r.version for r in list_releases(pool.home)] == [first.version]
+
+
+def test_great_expectations_that_cannot_run_hold_everything(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    class Dead(Worker):
+        def start(self) -> None:
+            pass
+
+        def ask(self, *_: Any) -> list[dict[str, Any]]:
+            from dagster_project.audit.expectations import WorkerError
+
+            raise WorkerError("it is gone")
+
+    pool.build()
+    result = gate_and_publish(pool.home, NIGHT, pool.contracts, worker=Dead())
+    assert set(result.report.held) == {"incident", "mediation"}
+    assert all("not audited" in reason and "it is gone" in reason for reason in result.report.held.values())
+
+
+# ---- killed at any moment -------------------------------------------------------------------------------------------
+
+
+def _die_in(name: str, after: bool) -> None:
+    original = getattr(publish, name)
+
+    def killed(*args: Any, **kwargs: Any) -> Any:
+        if after:
+            original(*args, **kwargs)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(publish, name, killed)
+
+
+@pytest.mark.parametrize(
+    ("place", "after"),
+    [("write_bundle", False), ("write_bundle", True), ("assemble", True), ("seal", True), ("move_into_place", True), ("point", True), ("sweep_unused", False)],
+)
+def test_a_killed_publish_leaves_readers_a_whole_release_and_the_next_one_arrives_at_the_same(
+    place: str, after: bool, pool: AuditHome, release: Callable[..., PublishResult], expectations_worker: Worker, tmp_path: Path
+) -> None:
+    undisturbed = AuditHome(tmp_path / "undisturbed")
+    for night in (NIGHT, NEXT):
+        undisturbed.build(night)
+        expected = gate_and_publish(undisturbed.home, night, undisturbed.contracts, worker=expectations_worker).release.manifest.content_hash
+
+    first = release()
+    pool.build(NEXT)
+    child = os.fork()
+    if child == 0:
+        try:
+            _die_in(place, after)
+            gate_and_publish(pool.home, NEXT, pool.contracts, worker=expectations_worker, key_id="k1")
+        finally:
+            os._exit(1)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+    seen = current_release(pool.home)
+    assert seen is not None
+    verify(seen)
+    switched = place in {"point", "sweep_unused"}
+    assert (seen.version == first.version) is not switched
+    assert _query(pool, "select count(distinct as_of) from kpi") == [(1,)]
+
+    result = gate_and_publish(pool.home, NEXT, pool.contracts, worker=expectations_worker, key_id="k1")
+    assert result.release.manifest.content_hash == expected
+    assert [r.version for r in list_releases(pool.home)] == [first.version, "20240201-001"]
+    leftovers = [p for folder in (pool.home.published, pool.home.bundles) for p in folder.rglob("*") if p.name.startswith(".draft")]
+    assert leftovers == []
+    bundles = {f"{p.parent.name}/{p.name}" for p in pool.home.bundles.glob("*/*")}
+    assert bundles == {p.bundle for r in list_releases(pool.home) for p in r.manifest.products.values()}
+
+
+# ---- readers --------------------------------------------------------------------------------------------------------
+
+
+def _read_without_pause(root: Path, stop: Any, outcome: Any) -> None:
+    home = AuditHome(root).home
+    reads, faults, seen = 0, [], set()
+    while not stop.is_set():
+        try:
+            with open_current(home) as connection:
+                versions = connection.execute("select distinct origin_release from kpi union select version from release_info").fetchall()
+                total, days = connection.execute("select sum(numerator), max(period_end) from kpi where kpi_id = 'INC-1' and grain = 'day' and unit_code = 'C'").fetchone() or (0, None)
+            if len(versions) != 1:
+                faults.append(f"mixed release: {versions}")
+            if total != 7 * days.day:
+                faults.append(f"{versions}: {total} by {days}")
+            seen.add(versions[0][0])
+        except Exception as error:
+            faults.append(f"{type(error).__name__}: {error}")
+        reads += 1
+    outcome.put((reads, faults[:3], len(seen)))
+
+
+def test_readers_never_see_half_a_release(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    first_night = dt.date(2024, 3, 1)
+    release(first_night)
+    context = multiprocessing.get_context("spawn")
+    stop, outcome = context.Event(), context.Queue()
+    readers = [context.Process(target=_read_without_pause, args=(pool.root, stop, outcome)) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    try:
+        for day in range(1, 11):
+            release(first_night + dt.timedelta(days=day))
+            if day % 5 == 0:
+                rollback(pool.home, "20240303-001")
+    finally:
+        stop.set()
+    results = [outcome.get(timeout=60) for _ in readers]
+    for reader in readers:
+        reader.join(timeout=60)
+    assert [faults for _, faults, _ in results if faults] == []
+    assert all(reads > 0 for reads, _, _ in results)
+    assert max(versions for _, _, versions in results) >= 3
+
+
+def test_an_open_reader_keeps_its_release_and_blocks_no_publish(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    first = release()
+    with open_current(pool.home) as connection:
+        release(NEXT)
+        assert connection.execute("select distinct origin_release from kpi").fetchall() == [(first.version,)]
+    assert release_of(pool.home, first.version).is_current is False

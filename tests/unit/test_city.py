@@ -1,0 +1,387 @@
+"""The small fictional city: the same arguments give the same bytes, its deliveries hang together, its faults are where it says."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow.parquet as pq
+import pytest
+
+from dagster_project.city.calendar import day_factor, in_festival_window
+from dagster_project.city.clock import NEVER, compact, date_of, seconds_of, spelled
+from dagster_project.city.people import identity_numbers
+from dagster_project.city.places import UNASSIGNED, found
+from dagster_project.city.simulate import simulate
+from dagster_project.city.truth import COVERED
+from dagster_project.city.world import live
+
+SMALL: dict[str, Any] = {"seed": 7, "first_night": dt.date(2025, 3, 1), "nights": 7, "history_days": 160, "counties": 2, "stations_per_county": 2}
+CALL_COLUMNS = 26
+
+
+@dataclass(frozen=True)
+class City:
+    out: Path
+
+    def truth(self, name: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = pq.read_table(self.out / "truth" / f"{name}.parquet").to_pylist()
+        return rows
+
+    def files(self, source: str) -> list[Path]:
+        return sorted(self.out.glob(f"*/{source}/*/*"), key=lambda path: (path.parent.name, path.name))
+
+    def relative(self, path: Path) -> str:
+        return path.relative_to(self.out).as_posix()
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> City:
+    out = tmp_path_factory.mktemp("city")
+    simulate(out, scale=0.5, **SMALL)
+    return City(out)
+
+
+def fingerprints(folder: Path) -> dict[str, str]:
+    return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def csv_rows(path: Path) -> tuple[list[str], list[list[str]]]:
+    header, *rows = csv.reader(io.StringIO(path.read_bytes().decode("gb18030"), newline=""))
+    return header, rows
+
+
+def sheet_rows(path: Path) -> list[list[Any]]:
+    return [list(row) for row in openpyxl.load_workbook(path).worksheets[0].iter_rows(values_only=True)]
+
+
+def delivered_rows(path: Path) -> list[list[Any]]:
+    """The data rows of one delivered file, as a reader with no contract sees them."""
+    if path.suffix == ".csv":
+        return csv_rows(path)[1]  # type: ignore[return-value]
+    if path.suffix == ".ndjson":
+        return [list(json.loads(line).values()) for line in path.read_text(encoding="utf-8").splitlines()]
+    if path.suffix == ".json":
+        return [list(row.values()) for row in json.loads(path.read_text(encoding="utf-8"))["data"]["list"]]
+    return sheet_rows(path)[3:]
+
+
+def test_the_same_arguments_give_the_same_bytes(city: City, tmp_path: Path) -> None:
+    simulate(tmp_path / "again", scale=0.5, **SMALL)
+    assert fingerprints(tmp_path / "again") == fingerprints(city.out)
+
+
+def test_another_seed_is_another_city(city: City, tmp_path: Path) -> None:
+    simulate(tmp_path / "other", scale=0.5, **{**SMALL, "seed": 8})
+    ours, theirs = fingerprints(city.out), fingerprints(tmp_path / "other")
+    assert set(ours) == set(theirs)
+    same = {name for name in ours if ours[name] == theirs[name]}
+    assert same <= {name for name in ours if name.startswith("unit/")}
+
+
+def test_further_nights_leave_the_earlier_deliveries_as_they_were(city: City, tmp_path: Path) -> None:
+    simulate(tmp_path / "shorter", scale=0.5, **{**SMALL, "nights": 4})
+    longer = fingerprints(city.out)
+    shorter = {name: digest for name, digest in fingerprints(tmp_path / "shorter").items() if not name.startswith("truth/")}
+    assert {name: longer[name] for name in shorter} == shorter
+    assert max(name.split("/")[2] for name in shorter) == "20250304"
+
+
+def test_what_comes_back_says_what_was_written(city: City, tmp_path: Path) -> None:
+    said: list[str] = []
+    delivery = simulate(tmp_path, scale=0.3, progress=said.append, **{**SMALL, "history_days": 30, "nights": 2})
+    delivered = [name for name in fingerprints(tmp_path) if not name.startswith("truth/")]
+    assert delivery.files == len(delivered)
+    assert (delivery.initial_load, delivery.first_night, delivery.last_night) == (dt.date(2025, 2, 28), dt.date(2025, 3, 1), dt.date(2025, 3, 2))
+    assert any("call_form" in text for text in said)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"nights": -1}, {"history_days": 0}, {"scale": 0.0}, {"counties": 0}, {"counties": 14}, {"stations_per_county": 11}], ids=str
+)
+def test_arguments_that_make_no_city_are_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        simulate(tmp_path, **{**SMALL, **wrong})
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_system_delivers_in_its_own_shape(city: City) -> None:
+    first_call = city.files("call_form")[0].read_bytes()
+    assert first_call.startswith(b"JJDBH,") and b"\r\n" in first_call
+    with pytest.raises(UnicodeDecodeError):
+        first_call.decode("utf-8")
+    assert city.files("case_form")[0].read_bytes().startswith(b'"AJBH","JQBH"')
+    assert '"(null)"' in city.files("case_form")[0].read_text(encoding="gb18030")
+    records = json.loads(city.files("callback_record")[0].read_text(encoding="utf-8"))["data"]["list"]
+    assert records[0]["reserver01"] is None
+    units = openpyxl.load_workbook(city.files("unit_register")[0]).worksheets[0]
+    assert sorted(map(str, units.merged_cells.ranges)) == ["A1:G1", "A2:D2", "E2:F2", "G2:G3"]
+    ledger = openpyxl.load_workbook(city.files("mediation_ledger")[0]).worksheets[0]
+    assert sorted(map(str, ledger.merged_cells.ranges)) == ["A1:K1", "A2:K2"]
+
+
+def test_receipts_balance_and_agree_with_the_files(city: City) -> None:
+    for receipt in city.truth("receipt"):
+        outcomes = [receipt[f"rows_{fate}"] for fate in ("accepted", "quarantined", "duplicate", "filtered")]
+        assert receipt["rows_read"] == sum(outcomes) == len(delivered_rows(city.out / receipt["file_name"]))
+    assert {r["file_name"] for r in city.truth("receipt")} == {n for n in fingerprints(city.out) if not n.startswith("truth/")}
+
+
+def test_the_ledger_and_its_summary_count_alike(city: City) -> None:
+    summary = json.loads((city.out / "truth" / "faults.json").read_text(encoding="utf-8"))
+    counted = Counter((f["source_id"], f["kind"]) for f in city.truth("faults"))
+    assert counted == {(source, kind): n for source, kinds in summary["faults"].items() for kind, n in kinds.items()}
+    kinds = {kind for _, kind in counted}
+    assert kinds == {
+        "duplicate_row", "bad_date", "bad_code", "impossible_time", "ragged_row", "missing_key", "unknown_unit", "quoted_newline", "test_row",
+        "late_row", "renamed_column", "redelivered_file", "missing_batch", "identical_row", "padded_figure", "figure_not_reproducible",
+    }  # fmt: skip
+    assert all(n > 0 for kinds in summary["records"].values() for n in kinds.values())
+
+
+def call_faults(city: City) -> Iterator[tuple[str, int, str]]:
+    """Every fault that can be seen in a call form by itself: file, row and kind."""
+    for path in city.files("call_form"):
+        if path.name.startswith("重发"):
+            continue
+        header, rows = csv_rows(path)
+        at = {name: header.index(name) for name in header} | {"BJFS": header.index("BJFSDM" if "BJFSDM" in header else "BJFS")}
+        seen: set[tuple[str, ...]] = set()
+        for number, row in enumerate(rows, start=1):
+            place = (city.relative(path), number)
+            if len(row) != len(header):
+                yield *place, "ragged_row"
+            elif row[at["CSBS"]] == "1":
+                yield *place, "test_row"
+            elif tuple(row) in seen:
+                yield *place, "duplicate_row"
+            elif row[at["JJDBH"]] == "":
+                yield *place, "missing_key"
+            elif row[at["BJFS"]] not in {"1", "2", "3", "4"}:
+                yield *place, "bad_code"
+            elif row[at["GXDWDM"]].startswith("9999"):
+                yield *place, "unknown_unit"
+            elif "\n" in row[at["BJNR"]]:
+                yield *place, "quoted_newline"
+            elif not _is_moment(row[at["BJSJ"]]):
+                yield *place, "bad_date"
+            elif row[at["CZWBSJ"]] and row[at["CZWBSJ"]] < row[at["BJSJ"]]:
+                yield *place, "impossible_time"
+            seen.add(tuple(row))
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        dt.datetime.strptime(text, "%Y%m%d%H%M%S")
+    except ValueError:
+        return False
+    return True
+
+
+def test_the_faults_of_the_call_forms_are_those_of_the_ledger(city: City) -> None:
+    not_of_a_row = {"renamed_column", "redelivered_file", "late_row"}
+    ledger = {
+        (f["file_name"], f["row_number"], f["kind"])
+        for f in city.truth("faults")
+        if f["source_id"] == "call_form" and f["kind"] not in not_of_a_row
+    }
+    assert set(call_faults(city)) == ledger
+    assert len({(name, number) for name, number, _ in ledger}) == len(ledger)
+
+
+def test_faults_of_whole_files(city: City) -> None:
+    whole = {(f["source_id"], f["kind"]): f for f in city.truth("faults") if f["row_number"] == 0}
+    for source in ("call_form", "case_event"):
+        copy = city.out / whole[source, "redelivered_file"]["file_name"]
+        original = copy.name.removeprefix("重发_")
+        assert copy.read_bytes() == next(p for p in city.files(source) if p.name == original).read_bytes()
+    assert whole["case_event", "redelivered_file"]["batch_date"] > "2025-03-05" == whole["call_form", "redelivered_file"]["batch_date"]
+    missing = whole["mediation_ledger", "missing_batch"]["batch_date"].replace("-", "")
+    assert missing not in {p.parent.name for p in city.files("mediation_ledger")}
+    headers = {p.parent.name: csv_rows(p)[0] for p in city.files("call_form")}
+    assert ["BJFSDM" in header for _, header in sorted(headers.items())] == [False] * 4 + [True] * 4
+
+
+def test_late_forms_come_two_nights_after_their_night(city: City) -> None:
+    late = [f for f in city.truth("faults") if f["kind"] == "late_row" and f["source_id"] == "call_form"]
+    assert late
+    for fault in late:
+        header, rows = csv_rows(city.out / fault["file_name"])
+        received = rows[fault["row_number"] - 1][header.index("JJSJ")]
+        assert (dt.date.fromisoformat(fault["batch_date"]) - dt.datetime.strptime(received, "%Y%m%d%H%M%S").date()).days == 2
+
+
+def latest_calls(city: City) -> dict[str, dict[str, str]]:
+    """The call forms as they stand at last, recounted from the files and the places of the rows to be rejected alone."""
+    rejected = {(f["file_name"], f["row_number"]) for f in city.truth("faults") if f["fate"] in {"quarantined", "filtered"}}
+    latest: dict[str, dict[str, str]] = {}
+    for path in city.files("call_form"):
+        header, rows = csv_rows(path)
+        names = ["BJFS" if name == "BJFSDM" else name for name in header]
+        for number, row in enumerate(rows, start=1):
+            if (city.relative(path), number) in rejected or path.name.startswith("重发"):
+                continue
+            form = dict(zip(names, row, strict=True))
+            if form["JJDBH"] not in latest or form["GXSJ"] >= latest[form["JJDBH"]]["GXSJ"]:
+                latest[form["JJDBH"]] = form
+    return {number: form for number, form in latest.items() if form["SCBS"] == "0"}
+
+
+def total(city: City, kpi_id: str, cell: str = "") -> tuple[int, int]:
+    rows = [r for r in city.truth("kpi_count") if r["kpi_id"] == kpi_id and r["cell"] == cell]
+    return sum(r["numerator"] for r in rows), sum(r["denominator"] for r in rows)
+
+
+def test_the_truth_about_incidents_is_that_of_the_forms(city: City) -> None:
+    forms = list(latest_calls(city).values())
+    effective = [f for f in forms if f["WXBS"] == "0" and f["ZXBS"] == "0" and f["GLLX"] == ""]
+    assert total(city, "INC-1") == (len(forms), 0)
+    assert total(city, "INC-2") == (len(effective), len(forms))
+    assert total(city, "INC-2", "excluded:consultation")[0] == sum(f["ZXBS"] == "1" and f["WXBS"] == "0" and f["GLLX"] == "" for f in forms)
+    assert total(city, "INC-5") == (sum(f["TDBS"] == "1" for f in forms), sum(f["PJSJ"] != "" for f in forms))
+    assert total(city, "INC-3.converted")[0] == sum(f["SFJA"] == "1" for f in effective)
+    urgent = [f for f in forms if f["JJBS"] == "1" and f["GLLX"] == "" and f["PJSJ"] and f["DDXCSJ"] > f["PJSJ"]]
+    assert total(city, "RT-2")[1] == len(urgent)
+    unknown = [r for r in city.truth("kpi_count") if (r["kpi_id"], r["cell"], r["unit_code"]) == ("INC-1", "", UNASSIGNED)]
+    assert sum(r["numerator"] for r in unknown) == sum(f["GXDWDM"].startswith("9999") for f in forms)
+
+
+PARTITIONS = [
+    ("INC-1", "category"), ("INC-1", "channel"), ("INC-2", "category"), ("INC-5", "category"), ("INC-4", "category"), ("CR-1.filed", "category"),
+    ("CR-2", "lag"), ("CR-2.30", "category"), ("RT-2", "place_kind"), ("MED-1", "dispute_kind"), ("MED-1", "result"), ("SAT-1", "attempt"),
+    ("SAT-1", "channel"), ("SAT-2", "category"), ("SAT-3", "channel"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kpi_id", "kind"), PARTITIONS)
+def test_cells_sum_to_their_figure_on_every_day(city: City, kpi_id: str, kind: str) -> None:
+    figure, cells = Counter[Any](), Counter[Any]()
+    for row in city.truth("kpi_count"):
+        if row["kpi_id"] == kpi_id:
+            sums = figure if row["cell"] == "" else cells if row["cell"].startswith(f"{kind}:") else None
+            if sums is not None:
+                sums.update({(row["unit_code"], row["day"], side): row[side] for side in ("numerator", "denominator")})
+    assert +figure == +cells
+    assert figure.total() > 0
+
+
+def test_exclusions_account_for_every_incident(city: City) -> None:
+    received = total(city, "INC-1")[0]
+    for kpi_id, counted in (("INC-2", 0), ("RT-2", 1), ("INC-5", 1)):
+        excluded = sum(r["numerator"] for r in city.truth("kpi_count") if r["kpi_id"] == kpi_id and r["cell"].startswith("excluded:"))
+        assert total(city, kpi_id)[counted] + excluded == received
+
+
+def test_the_truth_covers_what_it_says(city: City) -> None:
+    rows = city.truth("kpi_count")
+    found = {(r["kpi_id"], r["cell"] if r["cell"].startswith("event:") else r["cell"].partition(":")[0]) for r in rows}
+    declared = {(kpi_id, cell) for kpi_id, cells in COVERED.items() for cell in cells}
+    beyond_this_history = {(kpi_id, cell) for kpi_id, cell in declared if "365" in kpi_id or "180" in kpi_id}
+    assert declared - beyond_this_history <= found <= declared
+    keys = [(r["kpi_id"], r["unit_code"], r["day"], r["cell"]) for r in rows]
+    assert keys == sorted(set(keys))
+    assert {r["day"] for r in rows} <= {dt.date(2025, 3, 7) - dt.timedelta(days=n) for n in range(167)}
+
+
+def test_no_figure_stands_under_a_unit_that_was_closed(city: City) -> None:
+    register = {row[0]: row for row in sheet_rows(city.files("unit_register")[0])[3:]}
+    (closed,) = [row for row in register.values() if row[5]]
+    last_day, successor = dt.date.fromisoformat(closed[5]), closed[6]
+    days = {unit: {r["day"] for r in city.truth("kpi_count") if r["unit_code"] == unit} for unit in (closed[0], successor)}
+    assert days[closed[0]] and max(days[closed[0]]) < last_day <= max(days[successor])
+    assert {r["unit_code"].split(".")[0] for r in city.truth("kpi_count")} <= set(register)
+
+
+def test_records_hang_together(city: City) -> None:
+    header, calls = [], set()
+    for path in city.files("call_form"):
+        header, rows = csv_rows(path)
+        calls |= {row[0] for row in rows}
+    cases: dict[str, str] = {}
+    for path in city.files("case_form"):
+        header, rows = csv_rows(path)
+        cases |= {row[0]: row[1] for row in rows}
+    assert all(len(number) == 23 and number[0] == "A" for number in cases)
+    from_calls = [number for number in cases.values() if number != "(null)"]
+    assert from_calls and set(from_calls) <= calls and len(set(from_calls)) == len(from_calls)
+    events = [row for path in city.files("case_event") for row in delivered_rows(path)]
+    assert {row[0] for row in events} <= set(cases)
+    callbacks = [row for path in city.files("callback_record") for row in delivered_rows(path)]
+    assert {row[0] for row in callbacks} <= calls
+    disputes = [row for path in city.files("mediation_ledger") for row in delivered_rows(path)]
+    assert {row[1] for row in disputes if row[1]} <= calls
+
+
+def test_few_printed_figures_do_not_follow_from_their_counts(city: City) -> None:
+    faults = {(f["file_name"], f["row_number"]): f for f in city.truth("faults") if f["source_id"] == "monthly_figure"}
+    seen = Counter[str]()
+    for path in city.files("monthly_figure"):
+        for number, row in enumerate(sheet_rows(path)[3:], start=1):
+            scale = 100 if row[3] == "回访满意率" else 1
+            right = f"{100 * row[4] / row[5] / scale:.2f}"
+            fault = faults.get((city.relative(path), number))
+            kind = fault["kind"] if fault else ""
+            seen[kind] += 1
+            assert (row[6] == right) == (kind == "")
+            assert kind != "padded_figure" or (row[6].endswith("0") and abs(float(row[6]) - float(right)) <= 0.051)
+    assert seen[""] > 5 * (seen.total() - seen[""]) > 0
+
+
+def test_preventable_incidents_fall_year_on_year_and_the_festival_is_quiet() -> None:
+    world = live(3, dt.date(2024, 7, 1), dt.date(2025, 8, 31), 4, 3, 3.0)
+    by_month = Counter[tuple[bool, str]]()
+    falling = {"010201", "010202", "010301", "010302", "010303"}
+    for category, reported in zip(world.calls.category.tolist(), world.calls.reported.tolist(), strict=True):
+        by_month[category[:6] in falling, f"{date_of(reported):%Y-%m}"] += 1
+    drop = 1 - sum(by_month[True, f"2025-{m}"] for m in ("07", "08")) / sum(by_month[True, f"2024-{m}"] for m in ("07", "08"))
+    others = 1 - sum(by_month[False, f"2025-{m}"] for m in ("07", "08")) / sum(by_month[False, f"2024-{m}"] for m in ("07", "08"))
+    assert 0.30 < drop < 0.47
+    assert -0.05 < others < 0.12
+    assert in_festival_window(dt.date(2025, 1, 24)) and in_festival_window(dt.date(2025, 2, 18)) and not in_festival_window(dt.date(2025, 2, 19))
+    assert day_factor(dt.date(2025, 2, 5)) < 0.7 * day_factor(dt.date(2025, 3, 5))
+    festival = [by_day for day, by_day in Counter(date_of(t) for t in world.calls.reported.tolist()).items() if in_festival_window(day)]
+    ordinary = [by_day for day, by_day in Counter(date_of(t) for t in world.calls.reported.tolist()).items() if not in_festival_window(day)]
+    assert sum(festival) / len(festival) < 0.7 * sum(ordinary) / len(ordinary)
+
+
+def test_times_are_printed_as_the_systems_print_them() -> None:
+    moment = seconds_of(dt.date(2024, 2, 29)) + 8 * 3600 + 5
+    times = live(1, dt.date(2025, 3, 1), dt.date(2025, 3, 2), 1, 1, 0.2).calls.reported[:0]
+    assert compact(times) == spelled(times) == []
+    import numpy as np
+
+    both = np.array([moment, NEVER])
+    assert compact(both) == ["20240229080005", ""]
+    assert spelled(both) == ["2024-02-29 08:00:05", ""]
+
+
+def test_identity_numbers_are_well_formed_and_belong_to_nobody() -> None:
+    numbers = identity_numbers(1, "test", 200)
+    weights = [2 ** (17 - place) % 11 for place in range(17)]
+    for number in numbers:
+        assert number.startswith("9901")
+        dt.datetime.strptime(number[6:14], "%Y%m%d")
+        check = (12 - sum(int(digit) * weight for digit, weight in zip(number[:17], weights, strict=True))) % 11
+        assert number[17] == "0123456789X"[check]
+
+
+def test_a_unit_counts_where_it_stood_on_the_day() -> None:
+    merger = dt.date(2025, 1, 1)
+    places = found(3, 2, merger)
+    closed = next(unit for unit in places.units if unit.valid_to)
+    assert places.leaf(closed.code, dt.date(2024, 12, 31)) == closed.code
+    assert places.leaf(closed.code, merger) == closed.successor
+    assert places.leaf("990100000000", merger) == "990100000000.self"
+    assert places.leaf("990102000000", merger) == "990102000000.self"
+    assert places.leaf("110101000000", merger) == UNASSIGNED
+    assert len({unit.code for unit in places.units}) == len(places.units) == 1 + 3 * (1 + 2 + 1) + 1
+    assert all(len(unit.code) == 12 and unit.code.startswith("99") for unit in places.units)
