@@ -62,11 +62,11 @@ def run(
     if bool(first) != bool(last):
         raise typer.BadParameter("--from and --to go together")
     to_stderr()
-    from dagster_project.runs import NightsOutOfRangeError, process_nights
+    from dagster_project.runs import NotReadyError, process_nights
 
     try:
         outcome = process_nights(chosen, _day(first or date, "--from"), _day(last or date, "--to"), tuple(group or ()))
-    except (NightsOutOfRangeError, HomeBusyError) as problem:
+    except (NotReadyError, HomeBusyError) as problem:
         err.print(f"pool: {problem}")
         raise typer.Exit(USAGE) from None
     phases = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in PROGRESS.phase_seconds.items())

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from dagster_project.city.simulate import is_simulated
 from dagster_project.contracts.load import load_catalogue
 from dagster_project.home import Home
+from dagster_project.ingest.deidentify import KEY_FILE, HashKeyError, create_key, load_key
 from dagster_project.ingest.landing import discover
+from dagster_project.ingest.mapping import hashes_values
 from dagster_project.progress import PROGRESS
 
 INSTANCE_TEMPLATE = Path(__file__).resolve().parents[1] / "dagster.yaml"
@@ -24,8 +27,8 @@ FIRST_NIGHT_TAG = "pool/first_night"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-class NightsOutOfRangeError(ValueError):
-    """The nights asked for cannot be processed; the message says which can."""
+class NotReadyError(ValueError):
+    """The home cannot process what was asked for; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,25 @@ def settle_groups(home: Home, asked_for: tuple[str, ...]) -> None:
         return
     found = asked_for or groups_with_deliveries(home)
     if not found:
-        raise NightsOutOfRangeError(f"no source of any group has a delivery under {home.landing}; deliver files there, or run 'pool simulate --out {home.landing}'")
+        raise NotReadyError(f"no source of any group has a delivery under {home.landing}; deliver files there, or run 'pool simulate --out {home.landing}'")
     home.enable_groups(found)
+
+
+def settle_key(home: Home) -> None:
+    """Make sure that personal values can be hashed before anything is read.
+
+    A key is made unasked only for the simulated city, whose people do not exist. Raises NotReadyError.
+    """
+    groups = home.enabled_groups()
+    if not any(hashes_values(c) for c in load_catalogue().contracts if c.group in groups):
+        return
+    try:
+        load_key(home)
+    except HashKeyError as problem:
+        if (home.secrets / KEY_FILE).exists() or not is_simulated(home.landing):
+            raise NotReadyError(str(problem)) from None
+        create_key(home)
+        PROGRESS.say("the deliveries are simulated: a key for hashing was made for them")
 
 
 def _last_delivered_night(home: Home) -> dt.date:
@@ -88,10 +108,11 @@ def process_nights(home: Home, first: dt.date | None, last: dt.date | None, grou
     The run carries the partition of the last night alone: a night ingests every batch dated up to it, and Dagster writes an
     event per asset and partition of a range (a year of nights with 20 assets took 317 s of event writing, the work none).
 
-    Raises NightsOutOfRangeError for nights that do not exist, HomeBusyError if another process writes to the home.
+    Raises NotReadyError for nights that do not exist, HomeBusyError if another process writes to the home.
     """
     home.ensure()
     settle_groups(home, groups)
+    settle_key(home)
     prepare_instance(home)
     with PROGRESS.phase("start"):
         import dagster as dg
@@ -103,7 +124,7 @@ def process_nights(home: Home, first: dt.date | None, last: dt.date | None, grou
         last = last or min(_last_delivered_night(home), newest)
         first = first or last
         if not FIRST_NIGHT <= first <= last <= newest:
-            raise NightsOutOfRangeError(f"nights {first} to {last} cannot be processed: they must lie between {FIRST_NIGHT} and {newest}, first before last")
+            raise NotReadyError(f"nights {first} to {last} cannot be processed: they must lie between {FIRST_NIGHT} and {newest}, first before last")
         repository = defs().get_repository_def()
         job = repository.get_job("nightly")
     nights = str(last) if first == last else f"{first} to {last}"

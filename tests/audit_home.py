@@ -16,7 +16,12 @@ from dagster_project.contracts.model import Contract
 from dagster_project.home import Home
 
 NIGHT = dt.date(2024, 1, 31)
-UNITS = (("C", "City", "city", None), ("C.self", "City itself", "station", "C"), ("A", "Station A", "station", "C"), ("B", "Station B", "station", "C"))
+UNITS = (
+    ("C", "City", "city", None),
+    ("C.self", "City itself", "station", "C"),
+    ("A", "Station A", "station", "C"),
+    ("B", "Station B", "station", "C"),
+)
 
 CATALOGUE = """
     select * from (values
@@ -164,9 +169,14 @@ class AuditHome:
                     f"from kpi where product = '{product}'"
                 )
             receipt = f"read_parquet({_q(home.warehouse / 'control' / 'receipt.parquet')})"
-            db.execute(f"create table receipt as select source_id as source, batch_date as batch, file_name as file, * exclude (source_id, batch_date, file_name) from {receipt}")
+            db.execute(
+                f"create table receipt as select source_id as source, batch_date as batch, file_name as file, * exclude (source_id, batch_date, file_name) from {receipt}"
+            )
             described = {
-                name: {r[0]: {"description": "" if r[0] in undescribed else f"列 {r[0]}"} for r in db.execute(f"describe {name}").fetchall()} for name in MODELS
+                name: {
+                    r[0]: {"description": "" if r[0] in undescribed else f"列 {r[0]}"} for r in db.execute(f"describe {name}").fetchall()
+                }
+                for name in MODELS
             }
             for statement in tamper:
                 db.execute(statement)
@@ -175,7 +185,9 @@ class AuditHome:
         if seal:
             seal_candidate(home)
 
-    def _write_pool_and_control(self, memory: duckdb.DuckDBPyConnection, home: Home, as_of: dt.date, first: dt.date, receipts: str, pool_tamper: str) -> None:
+    def _write_pool_and_control(
+        self, memory: duckdb.DuckDBPyConnection, home: Home, as_of: dt.date, first: dt.date, receipts: str, pool_tamper: str
+    ) -> None:
         days = f"generate_series(date '{first}', date '{as_of}', interval 1 day) as d(day)"
         memory.execute(
             f"""
@@ -196,7 +208,9 @@ class AuditHome:
         if pool_tamper:
             memory.execute(pool_tamper)
         memory.execute(f"create table night as select date '{as_of}' as as_of")
-        memory.execute("create table source as select * from (values ('calls', 'v1'), ('disputes', 'v1')) as s(source_id, contract_version)")
+        memory.execute(
+            "create table source as select * from (values ('calls', 'v1'), ('disputes', 'v1')) as s(source_id, contract_version)"
+        )
         control = home.warehouse / "control"
         control.mkdir(parents=True, exist_ok=True)
         for table in ("night", "source", "batch", "receipt"):
@@ -204,9 +218,13 @@ class AuditHome:
         for source, entity in (("calls", "incident"), ("disputes", "mediation")):
             folder = home.pool / entity / f"source={source}"
             folder.mkdir(parents=True, exist_ok=True)
-            memory.execute(f"copy (select * from pool_row where source_id = '{source}') to {_q(folder / 'batch=all.parquet')} (format parquet)")
+            memory.execute(
+                f"copy (select * from pool_row where source_id = '{source}') to {_q(folder / 'batch=all.parquet')} (format parquet)"
+            )
 
-    def _write_artifacts(self, home: Home, columns: dict[str, dict[str, Any]], node_status: dict[str, str], uncompiled: Sequence[str]) -> None:
+    def _write_artifacts(
+        self, home: Home, columns: dict[str, dict[str, Any]], node_status: dict[str, str], uncompiled: Sequence[str]
+    ) -> None:
         def unique_id(name: str) -> str:
             return name if name.startswith("source.") else f"model.city.{name}"
 
@@ -226,7 +244,9 @@ class AuditHome:
                 "config": {"meta": meta, "materialized": "table"},
                 "depends_on": {"nodes": [unique_id(p) for p in parents]},
             }
-            results.append({"unique_id": unique_id(name), "status": node_status.get(name, "success"), "message": "", "compiled_code": "select 1"})
+            results.append(
+                {"unique_id": unique_id(name), "status": node_status.get(name, "success"), "message": "", "compiled_code": "select 1"}
+            )
         for name, test in self.tests.items():
             test_id = f"test.city.{name}"
             nodes[test_id] = {
@@ -243,7 +263,12 @@ class AuditHome:
                 results.append({"unique_id": test_id, "status": "pass", "message": "", "compiled_code": test["sql"].format(db="candidate")})
         sources = {
             f"source.pool.{entity}": {
-                "resource_type": "source", "name": entity, "identifier": entity, "database": "candidate", "schema": "pool", "source_name": "pool",
+                "resource_type": "source",
+                "name": entity,
+                "identifier": entity,
+                "database": "candidate",
+                "schema": "pool",
+                "source_name": "pool",
             }
             for entity in ("incident", "mediation")
         }

@@ -20,9 +20,9 @@ MODELS = (
     "intermediate/int_kpi_period",
     "intermediate/int_kpi_link",
     "intermediate/int_kpi_series",
-    "intermediate/int_kpi_day",
     "intermediate/int_kpi_value",
-    "intermediate/int_kpi_spread",
+    "intermediate/int_kpi_dispersion",
+    "intermediate/int_kpi_figure",
     "marts/kpi",
 )
 CALENDAR_SEEDS: dict[str, dict[str, str]] = {
@@ -181,4 +181,5 @@ def kpi_table(
 
 def build(connection: duckdb.DuckDBPyConnection) -> None:
     for model in MODELS:
-        connection.execute(f"create or replace table {model.split('/')[1]} as {model_sql(model)}")
+        kind = "view" if model == "marts/kpi" else "table"
+        connection.execute(f"create or replace {kind} {model.split('/')[1]} as {model_sql(model)}")

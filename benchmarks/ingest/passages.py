@@ -18,7 +18,7 @@ Bytes = npt.NDArray[np.uint8]
 
 
 def write_passages(path: Path, rows: int, faulty: bool, seed: int = 20260301) -> None:
-    """Write a delivery of so many rows; 1 % of them repeat an earlier row. With ``faulty``, about 1 % bear a fault; each keeps its length."""
+    """Write a delivery of so many rows; 1 % of them repeat an earlier row, and if ``faulty`` about 1 % bear a fault."""
     rng = np.random.default_rng(seed)
     gates = _fixed([f"合肥市城区道路治安卡口{i:05d}号" for i in range(GATES)])
     devices = _fixed([f"340100{i % 13:02d}{i:012d}" for i in range(GATES)])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,14 +58,20 @@ class Candidate:
         described = self.connection.execute(f"describe select * from {self.relation(node)}").fetchall()
         return {name: duckdb_type for name, duckdb_type, *_ in described}
 
-    def rows(self, sql: str, parameters: Mapping[str, Any] | list[Any] | None = None) -> list[dict[str, Any]]:
-        cursor = self.connection.execute(sql, parameters) if parameters else self.connection.execute(sql)
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        """The rows of a query. Values stand in it as literals (``sql_text``): binding parameters would import pandas."""
+        cursor = self.connection.execute(sql)
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def unaltered(self) -> bool:
         """The file still holds the bytes that were audited."""
         return sha256_of(self.file) == self.sha256
+
+
+def sql_text(text: str | Path) -> str:
+    """A text or path as an SQL literal."""
+    return "'" + str(text).replace("'", "''") + "'"
 
 
 def sha256_of(file: Path) -> str:
@@ -90,7 +95,8 @@ def read_build(target: Path, lineage: Lineage) -> dict[str, Built]:
             f"{target}: manifest and run results are of different builds: the last build did not finish; build the candidate again"
         )
     return {
-        result["unique_id"]: Built(result.get("status") or "", result.get("compiled_code"), result.get("message") or "") for result in raw["results"]
+        result["unique_id"]: Built(result.get("status") or "", result.get("compiled_code"), result.get("message") or "")
+        for result in raw["results"]
     }
 
 
@@ -102,7 +108,7 @@ def seal_candidate(home: Home) -> None:
     invocation = _run_results(home.dbt_target)["metadata"]["invocation_id"]
     draft = home.warehouse / f"{SEAL}.tmp"
     draft.write_text(json.dumps({"sha256": sha256_of(home.candidate), "invocation_id": invocation}) + "\n", encoding="utf-8")
-    os.replace(draft, home.warehouse / SEAL)
+    draft.replace(home.warehouse / SEAL)
 
 
 def _check_seal(home: Home, sha256: str, lineage: Lineage) -> None:
@@ -112,22 +118,25 @@ def _check_seal(home: Home, sha256: str, lineage: Lineage) -> None:
     except (FileNotFoundError, ValueError):
         raise CandidateRefusedError(f"{home.candidate} carries no seal of a finished build: build the candidate again") from None
     if seal["invocation_id"] != lineage.invocation_id:
-        raise CandidateRefusedError(f"{home.candidate} was sealed by another build than the one in {home.dbt_target}: build the candidate again")
+        raise CandidateRefusedError(
+            f"{home.candidate} was sealed by another build than the one in {home.dbt_target}: build the candidate again"
+        )
     if seal["sha256"] != sha256:
         raise CandidateRefusedError(f"{home.candidate} was altered after its build had ended: build the candidate again")
 
 
 def _connect(file: Path, name: str, scratch: Path) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(config={"temp_directory": str(scratch), "autoinstall_known_extensions": False, "autoload_known_extensions": False})
+    connection = duckdb.connect(
+        config={"temp_directory": str(scratch), "autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    )
     connection.execute("set enable_progress_bar = false")
-    path = str(file).replace("'", "''")
-    connection.execute(f"attach '{path}' as \"{name}\" (read_only)")
+    connection.execute(f'attach {sql_text(file)} as "{name}" (read_only)')
     connection.execute(f'use "{name}"')
     return connection
 
 
 def _night(home: Home, connection: duckdb.DuckDBPyConnection) -> dt.date:
-    row = connection.execute("select as_of from read_parquet($1)", [str(home.warehouse / "control" / "night.parquet")]).fetchone()
+    row = connection.execute(f"select as_of from read_parquet({sql_text(home.warehouse / 'control' / 'night.parquet')})").fetchone()
     if row is None:
         raise CandidateRefusedError("the control table 'night' is empty: run the night from its start")
     return row[0]  # type: ignore[no-any-return]
@@ -145,7 +154,9 @@ def open_candidate(home: Home, as_of: dt.date) -> Iterator[Candidate]:
         raise CandidateRefusedError(f"{file} does not exist: build the candidate first")
     unfinished = file.with_name(file.name + ".wal")
     if unfinished.exists() and unfinished.stat().st_size > 0:
-        raise CandidateRefusedError(f"{unfinished} holds unfinished writes: the build was killed or is still running; build the candidate again")
+        raise CandidateRefusedError(
+            f"{unfinished} holds unfinished writes: the build was killed or is still running; build the candidate again"
+        )
     missing = [name for name in CONTROL_TABLES if not (home.warehouse / "control" / f"{name}.parquet").is_file()]
     if missing:
         raise CandidateRefusedError(f"{home.warehouse / 'control'} lacks {', '.join(missing)}: run the night from its start")
@@ -157,7 +168,9 @@ def open_candidate(home: Home, as_of: dt.date) -> Iterator[Candidate]:
     try:
         connection = _connect(file, lineage.database, home.scratch)
     except duckdb.Error as error:
-        raise CandidateRefusedError(f"{file} cannot be opened for reading ({str(error).splitlines()[0]}): close its writer or build it again") from None
+        raise CandidateRefusedError(
+            f"{file} cannot be opened for reading ({str(error).splitlines()[0]}): close its writer or build it again"
+        ) from None
     try:
         night = _night(home, connection)
         if night != as_of:
@@ -165,9 +178,8 @@ def open_candidate(home: Home, as_of: dt.date) -> Iterator[Candidate]:
         tables = {
             f"{schema}.{name}"
             for schema, name in connection.execute(
-                "select schema_name, table_name from duckdb_tables() where database_name = $1 "
-                "union all select schema_name, view_name from duckdb_views() where database_name = $1 and not internal",
-                [lineage.database],
+                f"select schema_name, table_name from duckdb_tables() where database_name = {sql_text(lineage.database)} "
+                f"union all select schema_name, view_name from duckdb_views() where database_name = {sql_text(lineage.database)}"
             ).fetchall()
         }
         yield Candidate(file, sha256, as_of, lineage, built, connection, frozenset(tables))

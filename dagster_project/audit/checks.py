@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dagster_project.audit.candidate import BUILT, Candidate
-from dagster_project.audit.freshness import missing_delivery
+from dagster_project.audit.candidate import BUILT, Candidate, sql_text
 from dagster_project.audit.verdict import Verdict, presentable_rows
 from dagster_project.contracts.model import Contract
 from dagster_project.home import Home
+from dagster_project.ingest.cadence import missing_deliveries
 
 HELD = frozenset({"held", "failed"})
 BUILD_KINDS = frozenset({"model", "seed", "snapshot"})
+PERIODS_NAMED = 3
 JUMP_SHARE = 0.5
 JUMP_LEAST = 100
 RESTATED_SHARE = 0.2
@@ -24,7 +25,7 @@ RESTATED_LEAST = 20
 
 
 def _control(home: Home, table: str) -> str:
-    return f"read_parquet('{str(home.warehouse / 'control' / table).replace(chr(39), chr(39) * 2)}.parquet')"
+    return f"read_parquet({sql_text(home.warehouse / 'control' / f'{table}.parquet')})"
 
 
 # ---- sources ------------------------------------------------------------------------------------------------------
@@ -35,7 +36,7 @@ class SourceState:
     """What the receipts say of one source up to a night."""
 
     source_id: str
-    newest_batch: dt.date | None
+    batches: tuple[dt.date, ...]
     files: int
     held: tuple[dict[str, Any], ...]
     out_of_balance: tuple[dict[str, Any], ...]
@@ -44,9 +45,8 @@ class SourceState:
 def source_states(home: Home, candidate: Candidate, contracts: Sequence[Contract]) -> dict[str, SourceState]:
     """The state of every enabled source; a held batch of a full extract counts only until a later batch replaces it."""
     receipts = candidate.rows(
-        f"select source_id, batch_date, file_name, rows_read, rows_accepted, rows_quarantined, rows_duplicate, rows_filtered, status, detail "
-        f"from {_control(home, 'receipt')} where batch_date <= $as_of order by source_id, batch_date, file_name",
-        {"as_of": candidate.as_of},
+        "select source_id, batch_date, file_name, rows_read, rows_accepted, rows_quarantined, rows_duplicate, rows_filtered, status, "
+        f"detail from {_control(home, 'receipt')} where batch_date <= date '{candidate.as_of}' order by source_id, batch_date, file_name",
     )
     of_source: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for receipt in receipts:
@@ -61,7 +61,7 @@ def source_states(home: Home, candidate: Candidate, contracts: Sequence[Contract
             r for r in own if r["rows_read"] != r["rows_accepted"] + r["rows_quarantined"] + r["rows_duplicate"] + r["rows_filtered"]
         ]
         states[contract.id] = SourceState(
-            contract.id, max(good, default=None), len(own), tuple(held), (*unbalanced, *unbalanced_batches[contract.id])
+            contract.id, tuple(sorted(set(good))), len(own), tuple(held), (*unbalanced, *unbalanced_batches[contract.id])
         )
     return states
 
@@ -72,23 +72,25 @@ def _unbalanced_batches(home: Home, candidate: Candidate, contracts: Sequence[Co
     entities = sorted({c.entity for c in contracts})
     scans = [
         f"select source_id, batch_date, sum(row_count)::bigint as in_pool "
-        f"from read_parquet('{str(home.pool / entity).replace(chr(39), chr(39) * 2)}/*/*.parquet', union_by_name = true, hive_partitioning = false) "
+        f"from read_parquet({sql_text(home.pool / entity / '*' / '*.parquet')}, union_by_name = true, hive_partitioning = false) "
         f"group by all"
         for entity in entities
         if any((home.pool / entity).glob("*/*.parquet"))
     ]
-    in_pool = " union all ".join(scans) or "select null::varchar as source_id, null::date as batch_date, null::bigint as in_pool where false"
+    in_pool = (
+        " union all ".join(scans) or "select null::varchar as source_id, null::date as batch_date, null::bigint as in_pool where false"
+    )
     rows = candidate.rows(
         f"""
         with receipts as (
             select source_id, batch_date, sum(rows_accepted)::bigint as in_receipts, bool_and(status = 'ok') as is_ok
-            from {_control(home, "receipt")} where batch_date <= $as_of group by all
+            from {_control(home, "receipt")} where batch_date <= date '{candidate.as_of}' group by all
         ),
         inventory as (
             select source_id, batch_date, rows_accepted as in_inventory
-            from {_control(home, "batch")} where batch_date <= $as_of
+            from {_control(home, "batch")} where batch_date <= date '{candidate.as_of}'
         ),
-        in_pool as (select * from ({in_pool}) where batch_date <= $as_of)
+        in_pool as (select * from ({in_pool}) where batch_date <= date '{candidate.as_of}')
         select
             coalesce(receipts.source_id, inventory.source_id, in_pool.source_id) as source_id,
             coalesce(receipts.batch_date, inventory.batch_date, in_pool.batch_date) as batch_date,
@@ -100,7 +102,6 @@ def _unbalanced_batches(home: Home, candidate: Candidate, contracts: Sequence[Co
             or coalesce(in_inventory, 0) <> coalesce(in_pool, 0)
         order by all
         """,
-        {"as_of": candidate.as_of},
     )
     for row in rows:
         found[row["source_id"]].append(row)
@@ -113,7 +114,8 @@ def delivery_verdict(contract: Contract, state: SourceState) -> Verdict:
     if not state.held:
         return Verdict("", "deliveries", "block", True, f"{state.files} files read", contract.owner, action, source=contract.id)
     worst = state.held[-1]
-    detail = f"{contract.id}: {len(state.held)} held, the last {worst['file_name']} of {worst['batch_date']} ({worst['status']}): {worst['detail'] or 'no detail'}"
+    last = f"{worst['file_name']} of {worst['batch_date']} ({worst['status']}): {worst['detail'] or 'no detail'}"
+    detail = f"{contract.id}: {len(state.held)} held, the last {last}"
     return Verdict("", "deliveries", "block", False, detail, contract.owner, action, presentable_rows(state.held), contract.id)
 
 
@@ -127,11 +129,13 @@ def balance_verdict(contract: Contract, state: SourceState) -> Verdict:
 
 
 def freshness_verdict(contract: Contract, state: SourceState, as_of: dt.date) -> Verdict:
-    """A delivery expected by the cadence and missing is a warning: the figures stand, on less."""
-    missing = missing_delivery(contract, state.newest_batch, as_of)
+    """A delivery that the cadence expects and that is missing is a warning: the figures stand, on less."""
+    missing = missing_deliveries(contract, state.batches, as_of)
     action = "Ask the owner of the source for the delivery."
-    newest = f"newest batch {state.newest_batch}" if state.newest_batch else "nothing delivered yet"
-    return Verdict("", "freshness", "warn", missing is None, missing or newest, contract.owner, action, source=contract.id)
+    newest = f"the newest batch is of {state.batches[-1]}" if state.batches else "nothing was delivered yet"
+    more = f" and {len(missing) - PERIODS_NAMED} more" if len(missing) > PERIODS_NAMED else ""
+    detail = f"{contract.id}: {', '.join(missing[-PERIODS_NAMED:])}{more} missing; {newest}" if missing else newest
+    return Verdict("", "freshness", "warn", not missing, detail, contract.owner, action, source=contract.id)
 
 
 def folded(product: str, check: str, of_sources: Sequence[Verdict]) -> Verdict:
@@ -172,7 +176,11 @@ def as_of_verdict(candidate: Candidate, product: str) -> Verdict:
     """The product's figures are of the night processed, not of one before."""
     kpi = candidate.lineage.named("kpi")
     action = "Build the candidate again from its start."
-    dates = candidate.rows(f"select distinct as_of from {candidate.relation(kpi)} where product = $p order by 1", {"p": product}) if kpi else []
+    dates = (
+        candidate.rows(f"select distinct as_of from {candidate.relation(kpi)} where product = {sql_text(product)} order by 1")
+        if kpi
+        else []
+    )
     other = [d["as_of"] for d in dates if d["as_of"] != candidate.as_of]
     detail = f"figures as of {', '.join(str(d) for d in other)}" if other else f"figures as of {candidate.as_of}"
     return Verdict(product, "as_of", "block", not other, detail, action=action, rows=presentable_rows({"as_of": d} for d in other))
@@ -193,7 +201,7 @@ def rows_per_kpi(candidate: Candidate, product: str) -> dict[tuple[str, str], in
     if kpi is None:
         return {}
     counted = candidate.rows(
-        f"select kpi_id, grain, count(*) as n from {candidate.relation(kpi)} where product = $p group by all", {"p": product}
+        f"select kpi_id, grain, count(*) as n from {candidate.relation(kpi)} where product = {sql_text(product)} group by all"
     )
     return {(r["kpi_id"], r["grain"]): r["n"] for r in counted}
 
@@ -240,8 +248,7 @@ def restatement_verdict(candidate: Candidate, product: str, baseline: Baseline |
     kpi = candidate.lineage.named("kpi")
     if baseline is None or kpi is None:
         return Verdict(product, "restatement", "warn", True, "no earlier release to compare with", action=action)
-    path = str(baseline.database).replace("'", "''")
-    candidate.connection.execute(f"attach if not exists '{path}' as baseline (read_only)")
+    candidate.connection.execute(f"attach if not exists {sql_text(baseline.database)} as baseline (read_only)")
     try:
         moved = candidate.rows(
             f"""
@@ -252,11 +259,11 @@ def restatement_verdict(candidate: Candidate, product: str, baseline: Baseline |
                     {{'part': 'numerator', 'before': earlier.numerator::double, 'now': now.numerator::double}},
                     {{'part': 'denominator', 'before': earlier.denominator::double, 'now': now.denominator::double}}
                 ]) as unnested(figure)
-            where now.product = $product and now.grain = 'month' and now.slice = '' and earlier.is_complete and now.basis = 'period'
-                and abs(figure.now - figure.before) > greatest($share * abs(figure.before), $least)
+            where now.product = {sql_text(product)} and now.grain = 'month' and now.slice = '' and now.basis = 'period'
+                and earlier.is_complete
+                and abs(figure.now - figure.before) > greatest({RESTATED_SHARE} * abs(figure.before), {RESTATED_LEAST})
             order by abs(figure.now - figure.before) desc, 1, 2, 3, 4
-            """,
-            {"product": product, "share": RESTATED_SHARE, "least": RESTATED_LEAST},
+            """
         )
     finally:
         candidate.connection.execute("detach baseline")

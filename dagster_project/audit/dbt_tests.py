@@ -73,7 +73,9 @@ def _owners_of_rows(candidate: Candidate, columns: Collection[str], owners: RowO
     column = owners.statement(columns)
     if column is None:
         return None
-    named = [owners.products(column, row[0]) for row in candidate.connection.execute(f"select distinct {column} from temp.offending").fetchall()]
+    named = [
+        owners.products(column, row[0]) for row in candidate.connection.execute(f"select distinct {column} from temp.offending").fetchall()
+    ]
     known = frozenset(candidate.lineage.products)
     return frozenset().union(*named) if named and all(products and products <= known for products in named) else None
 
@@ -124,7 +126,9 @@ def run_dbt_tests(candidate: Candidate, owners: RowOwners, hidden_columns: Colle
         name = check_name(test)
         severity: Severity = "warn" if test.meta.get("severity") == "warn" else "block"
         owner = str(test.meta.get("owner", DEFAULT_OWNER))
-        action = str(test.meta.get("action", "Look at the offending rows, find the first model upstream where they are wrong, and put that right."))
+        action = str(
+            test.meta.get("action", "Look at the offending rows, find the first model upstream where they are wrong, and put that right.")
+        )
         built = candidate.built.get(test.unique_id)
         if built is None or not built.compiled_sql:
             detail = f"{NOT_AUDITED}: the test was not part of the build"

@@ -8,6 +8,7 @@ parent is gone. ``Worker`` is the other end of that line.
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import math
 import os
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 ROWS_KEPT = 20
-VECTORS_PER_FRAME = 100  # of 2,048 rows each
+ROWS_PER_FRAME = 500_000
 QUIET = {
     "GX_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
@@ -52,7 +53,7 @@ class Worker:
         if self._process is not None and self._process.poll() is None:
             return
         self.close()
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         self._process = subprocess.Popen(
             [sys.executable, "-m", __spec__.name if __spec__ else __name__],
             stdin=subprocess.PIPE,
@@ -172,58 +173,71 @@ class _Auditor:
         return getattr(self._classes, name)(**wanted["arguments"], meta={"check": wanted["check"]})
 
     def run(self, connection: Any, suite: Mapping[str, Any]) -> dict[str, Any]:
+        """Judge the rows of a suite's query. Only the columns that are judged become a frame: names would slow it severalfold."""
         started = time.perf_counter()
-        results = [
-            {**wanted, "success": True, "error": None, "failing": 0, "products": {}, "examples": []} for wanted in suite["expectations"]
-        ]
-        rows = 0
+        blank = {"success": True, "error": None, "failing": 0, "products": {}, "examples": []}
+        results = [{**copy.deepcopy(blank), **wanted} for wanted in suite["expectations"]]
+        judged = ", ".join(f'"{c}"' for c in sorted({c for wanted in suite["expectations"] for c in _columns(wanted["arguments"])}))
+        rows, error = 0, None
         try:
-            cursor = connection.execute(suite["sql"])
-            while True:
-                frame = cursor.fetch_df_chunk(VECTORS_PER_FRAME)
-                if len(frame) == 0 and rows:
-                    break
-                rows += len(frame)
-                self._judge(frame, suite, results)
-                if len(frame) == 0:
-                    break
-        except Exception as error:
-            return {"name": suite["name"], "rows": rows, "seconds": 0.0, "error": str(error).splitlines()[0], "expectations": results}
-        return {"name": suite["name"], "rows": rows, "seconds": round(time.perf_counter() - started, 3), "error": None, "expectations": results}
+            connection.execute(f"create or replace temp table judged as {suite['sql']}")
+            rows = connection.execute("select count(*) from temp.judged").fetchone()[0]
+            for first in range(0, max(rows, 1), ROWS_PER_FRAME):
+                page = f"select rowid as row_id, {judged} from temp.judged where rowid >= {first} and rowid < {first + ROWS_PER_FRAME}"
+                self._judge(connection, connection.execute(page).fetch_df(), suite, results)
+        except Exception as problem:
+            error = f"{type(problem).__name__}: {str(problem).splitlines()[0]}"
+        seconds = round(time.perf_counter() - started, 3)
+        return {"name": suite["name"], "rows": rows, "seconds": seconds, "error": error, "expectations": results}
 
-    def _judge(self, frame: Any, suite: Mapping[str, Any], results: list[dict[str, Any]]) -> None:
+    def _judge(self, connection: Any, frame: Any, suite: Mapping[str, Any], results: list[dict[str, Any]]) -> None:
         self._suites += 1
         expectations = [self._expectation(wanted) for wanted in suite["expectations"]]
         declared = self._gx.ExpectationSuite(name=f"{suite['name']} {self._suites}", expectations=expectations)
         batch = self._frame.get_batch({"dataframe": frame})
         outcome = batch.validate(declared, result_format={"result_format": "COMPLETE", "partial_unexpected_count": 0})
-        of_check = {o.expectation_config.meta["check"]: o for o in outcome.results}
+        outcomes = {str(o.expectation_config.meta["check"]): o for o in outcome.results if o.expectation_config is not None}
         for result in results:
-            _merge(result, of_check[result["check"]], frame)
+            failed = _failing_places(result, outcomes[result["check"]])
+            if failed:
+                _name_rows(connection, frame.loc[failed, ["row_id"]], result)
 
 
-def _merge(result: dict[str, Any], outcome: Any, frame: Any) -> None:
+def _columns(arguments: Mapping[str, Any]) -> list[str]:
+    return [arguments[name] for name in ("column", "column_A", "column_B") if name in arguments]
+
+
+def _failing_places(result: dict[str, Any], outcome: Any) -> list[Any]:
+    """Note in the result that an expectation failed, and return where in the frame."""
     if outcome.success:
-        return
+        return []
     result["success"] = False
     raised = _exception_message(outcome.exception_info)
-    if raised:
-        result["error"] = raised
-        return
     places = outcome.result.get("unexpected_index_list") or []
-    result["failing"] += int(outcome.result.get("unexpected_count") or len(places) or 1)
-    if not places:
-        result["examples"].append({"observed": _plain(str(outcome.result.get("observed_value"))[:300])})
-        return
-    offending = frame.loc[places]
-    if "product" in frame.columns:
-        for product, count in offending["product"].value_counts(dropna=False).items():
-            name = str(product) if isinstance(product, str) else ""
-            result["products"][name] = result["products"].get(name, 0) + int(count)
-        shown = offending.groupby("product", dropna=False, sort=False).head(ROWS_KEPT)
-    else:
-        shown = offending.head(max(0, ROWS_KEPT - len(result["examples"])))
-    result["examples"].extend({str(k): _plain(v) for k, v in row.items()} for row in shown.to_dict("records"))
+    if raised or not places:
+        result["error"] = raised or f"failed without naming a row: {str(outcome.result)[:300]}"
+        return []
+    result["failing"] += len(places)
+    return list(places)
+
+
+def _name_rows(connection: Any, failing: Any, result: dict[str, Any]) -> None:
+    """Give failing rows their names: how many of each product, and the first of each in full."""
+    connection.register("failing", failing)
+    try:
+        connection.execute(
+            "create or replace temp table named as select judged.* from temp.judged inner join failing on judged.rowid = failing.row_id"
+        )
+        names = [column for column, *_ in connection.execute("describe temp.named").fetchall()]
+        whose = "product" if "product" in names else "null::varchar"
+        if "product" in names:
+            for product, count in connection.execute("select product, count(*) from temp.named group by product").fetchall():
+                result["products"][product or ""] = result["products"].get(product or "", 0) + count
+        first = f"select * from temp.named qualify row_number() over (partition by {whose} order by rowid) <= {ROWS_KEPT} order by rowid"
+        examples = connection.execute(first).fetchall()
+        result["examples"].extend({n: _plain(v) for n, v in zip(names, row, strict=True)} for row in examples)
+    finally:
+        connection.unregister("failing")
 
 
 def _exception_message(info: Any) -> str | None:

@@ -78,13 +78,23 @@ def expectation_verdicts(suites: Sequence[Suite], results: Sequence[Mapping[str,
             named = {p for p in outcome["products"] if p in suite.products}
             for product in suite.products:
                 if trouble:
-                    yield Verdict(product, name, "block", False, f"{NOT_AUDITED}: {trouble}", action="Put the check or the table right and run again.")
+                    yield Verdict(
+                        product, name, "block", False, f"{NOT_AUDITED}: {trouble}", action="Put the check or the table right and run again."
+                    )
                 elif outcome["success"] or (named and product not in named and "" not in outcome["products"]):
                     yield Verdict(product, name, expectation.severity, True, f"{result['rows']} rows", action=expectation.action)
                 else:
                     rows = presentable_rows(r for r in outcome["examples"] if r.get("product", product) in (product, None))
                     failing = outcome["products"].get(product, outcome["failing"])
-                    yield Verdict(product, name, expectation.severity, False, f"{expectation.words}: {failing} rows", action=expectation.action, rows=rows)
+                    yield Verdict(
+                        product,
+                        name,
+                        expectation.severity,
+                        False,
+                        f"{expectation.words}: {failing} rows",
+                        action=expectation.action,
+                        rows=rows,
+                    )
 
 
 def _hidden_columns(entities: Mapping[str, Entity]) -> frozenset[str]:
@@ -146,7 +156,13 @@ class _Asked:
             return self.results
         outcome = {"success": False, "error": self.error, "failing": 0, "products": {}, "examples": []}
         return [
-            {"name": s.name, "rows": 0, "seconds": 0.0, "error": self.error, "expectations": [{**e.as_request(), **outcome} for e in s.expectations]}
+            {
+                "name": s.name,
+                "rows": 0,
+                "seconds": 0.0,
+                "error": self.error,
+                "expectations": [{**e.as_request(), **outcome} for e in s.expectations],
+            }
             for s in self.suites
         ]
 

@@ -50,7 +50,19 @@ KPI_COLUMNS: dict[str, Kind] = {
 }
 
 KPI_KEY = ("kpi_id", "unit_code", "slice", "grain", "period_start", "period_end")
-KPI_REQUIRED = ("product", "kpi_id", "kpi_name_zh", "kpi_name_en", "unit_code", "slice", "grain", "period_start", "period_end", "is_complete", "as_of")
+KPI_REQUIRED = (
+    "product",
+    "kpi_id",
+    "kpi_name_zh",
+    "kpi_name_en",
+    "unit_code",
+    "slice",
+    "grain",
+    "period_start",
+    "period_end",
+    "is_complete",
+    "as_of",
+)
 GRAINS = ("day", "week", "month", "quarter", "year", "ytd")
 
 COUNT_COLUMNS: dict[str, Kind] = {

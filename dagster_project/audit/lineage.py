@@ -87,7 +87,7 @@ class Lineage:
     from it, a table whose rows say whose they are (``kpi``, ``fct_kpi_count``) is a meeting point: from there the walk
     goes on only to models of the same product and to models of none, so that a held source holds nothing beyond the
     products that count it. A model upstream of a meeting point that declares no product belongs to all of them. What a
-    mart prints of other products it declares (``config.meta.needs``): their sources are its sources.
+    mart prints of other products it declares (``config.meta.needs``): when they are held, so is it.
     """
 
     nodes: Mapping[str, Node]
@@ -130,24 +130,13 @@ class Lineage:
     @cached_property
     def upstream(self) -> dict[str, frozenset[str]]:
         """Product to the ids of every node that its figures are made of, its mart included."""
-        own = {product: self._walk(product, self._starts(product)) for product in self.marts}
-        return {product: frozenset().union(*(own[p] for p in self._with_needs(product))) for product in self.marts}
+        return {product: self._walk(product, self._starts(product)) for product in self.marts}
 
     @cached_property
     def needs(self) -> dict[str, tuple[str, ...]]:
         """Product to the products whose rows of ``kpi`` its own tables print too (``config.meta.needs``)."""
         declared = {p: {n for table in self.tables_of(p) for n in _texts(table.meta.get("needs", ()))} for p in self.marts}
         return {p: tuple(sorted(n for n in needed if n in self.marts)) for p, needed in declared.items()}
-
-    def _with_needs(self, product: str) -> set[str]:
-        gathered: set[str] = set()
-        waiting = [product]
-        while waiting:
-            current = waiting.pop()
-            if current not in gathered:
-                gathered.add(current)
-                waiting.extend(self.needs[current])
-        return gathered
 
     def describes_sources(self, product: str) -> bool:
         """The product is about the sources themselves, so a held one is what it shows, not what it lacks (``held_sources: warn``)."""

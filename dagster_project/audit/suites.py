@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from dagster_project.audit.candidate import Candidate
-from dagster_project.audit.interface import COUNT_COLUMNS, COUNT_KEY, GRAINS, KPI_COLUMNS, KPI_KEY, KPI_REQUIRED, RELEASE_COLUMNS, Kind, is_of_kind
+from dagster_project.audit.candidate import Candidate, sql_text
+from dagster_project.audit.interface import (
+    COUNT_COLUMNS,
+    COUNT_KEY,
+    GRAINS,
+    KPI_COLUMNS,
+    KPI_KEY,
+    KPI_REQUIRED,
+    RELEASE_COLUMNS,
+    Kind,
+    is_of_kind,
+)
 from dagster_project.audit.lineage import PUBLISHED_FOR_ALL, Node
 from dagster_project.audit.verdict import Severity
 
@@ -29,12 +39,15 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Suite:
-    """Expectations over the rows of one query. The column ``product``, when the query has it, says whose a failing row is."""
+    """Expectations over the rows of one query. The column ``product``, where there is one, says whose a failing row is.
+
+    Only the columns that expectations name become a frame; the others identify a failing row.
+    """
 
     name: str
     products: tuple[str, ...]
     sql: str
-    expectations: tuple[Expectation, ...] = field(default=())
+    expectations: tuple[Expectation, ...] = ()
 
     def as_request(self) -> dict[str, Any]:
         return {"name": self.name, "sql": self.sql, "expectations": [e.as_request() for e in self.expectations]}
@@ -47,11 +60,9 @@ FIX_FIGURE = "Recompute the row from its counts; find the model where it goes wr
 FIX_UNIT = "Add the unit to the register of units, or map its code in the contract."
 
 
-def _not_null(column: str, words: str = "") -> Expectation:
-    return Expectation(f"{column} given", "expect_column_values_to_not_be_null", {"column": column}, words or f"{column} is null", FIX_FIGURE)
-
-
-def _between(check: str, column: str, low: float | None, high: float | None, words: str, action: str = FIX_FIGURE, severity: Severity = "block") -> Expectation:
+def _between(
+    check: str, column: str, low: float | None, high: float | None, words: str, action: str = FIX_FIGURE, severity: Severity = "block"
+) -> Expectation:
     bounds = {name: value for name, value in (("min_value", low), ("max_value", high)) if value is not None}
     return Expectation(check, "expect_column_values_to_be_between", {"column": column, **bounds}, words, action, severity)
 
@@ -66,7 +77,7 @@ def _in_set(check: str, column: str, values: list[Any], words: str, action: str)
 
 
 def _literal(value: str | None) -> str:
-    return "null" if value is None else "'" + value.replace("'", "''") + "'"
+    return "null" if value is None else sql_text(value)
 
 
 def _published_tables(candidate: Candidate) -> list[tuple[str | None, Node]]:
@@ -95,7 +106,11 @@ def columns_suite(candidate: Candidate) -> Suite:
                 undescribed = "no description"
             rows.append(f"({', '.join(map(_literal, (product, node.name, column, broken, undescribed)))})")
     promise = Expectation(
-        "columns as promised", "expect_column_values_to_be_null", {"column": "broken"}, "a column is missing, not promised, or of another type", FIX_MODEL
+        "columns as promised",
+        "expect_column_values_to_be_null",
+        {"column": "broken"},
+        "a column is missing, not promised, or of another type",
+        FIX_MODEL,
     )
     described = Expectation(
         "columns described",
@@ -117,30 +132,32 @@ def kpi_suites(candidate: Candidate) -> list[Suite]:
         return []
     kpi_relation, catalogue_relation, unit_relation = (candidate.relation(n) for n in (kpi, catalogue, unit))
     key = ", ".join(KPI_KEY)
+    absent = " + ".join(f"(kpi.{column} is null)::bigint" for column in KPI_REQUIRED)
+    grains = ", ".join(sql_text(grain) for grain in GRAINS)
     figures = f"""
         select
-            kpi.product, kpi.kpi_id, kpi.kpi_name_zh, kpi.kpi_name_en, kpi.unit_code, kpi.slice, kpi.grain, kpi.period_start, kpi.period_end,
-            kpi.is_complete, kpi.as_of,
-            catalogue.kind as catalogue_kind,
-            catalogue.product as catalogue_product,
-            unit.unit_code as known_unit,
-            kpi.numerator::double as numerator,
+            kpi.product, kpi.kpi_id, kpi.unit_code, kpi.slice, kpi.grain, kpi.period_start, kpi.period_end, kpi.is_complete, kpi.numerator,
+            {absent} as absent,
+            (catalogue.kpi_id is null)::bigint as not_in_catalogue,
+            coalesce(catalogue.product <> kpi.product, false)::bigint as of_another_product,
+            (unit.unit_code is null)::bigint as of_unknown_unit,
+            coalesce(kpi.grain not in ({grains}), false)::bigint as of_unknown_grain,
             kpi.denominator::double as denominator,
             round(kpi.value::double, 6) as value,
             round(kpi.lower95::double, 6) as lower95,
             round(kpi.upper95::double, 6) as upper95,
-            case when catalogue.kind = 'proportion' and not starts_with(kpi.slice, 'excluded:') then kpi.numerator::double end as part,
-            case when catalogue.kind = 'proportion' and not starts_with(kpi.slice, 'excluded:') then kpi.denominator::double end as whole,
+            case when catalogue.kind in ('proportion', 'count') then kpi.numerator::double end as counted,
+            case when catalogue.kind = 'proportion' then kpi.denominator::double end as whole,
             case when catalogue.kind = 'proportion' then round(kpi.value::double / catalogue.value_scale, 6) end as proportion,
-            case when catalogue.kind = 'count' then kpi.numerator::double end as counted,
             case when kpi.denominator <> 0 and catalogue.kind in ('proportion', 'ratio', 'rate')
-                then round(kpi.value::double - kpi.numerator::double / kpi.denominator::double * catalogue.value_scale, 6) end as off_its_counts,
+                then round(kpi.value::double - kpi.numerator::double / kpi.denominator::double * catalogue.value_scale, 6)
+            end as off_its_counts,
             date_diff('day', kpi.period_start, kpi.period_end) as days_after_start,
             date_diff('day', kpi.period_start, kpi.as_of) as days_begun,
             case when kpi.is_complete then date_diff('day', kpi.period_end, kpi.as_of) end as days_since_complete
         from {kpi_relation} as kpi
-        left join {catalogue_relation} as catalogue using (kpi_id)
-        left join (select distinct unit_code from {unit_relation}) as unit using (unit_code)
+        left join {catalogue_relation} as catalogue on kpi.kpi_id = catalogue.kpi_id
+        left join (select distinct unit_code from {unit_relation}) as unit on kpi.unit_code = unit.unit_code
     """
     return [
         Suite(
@@ -148,21 +165,14 @@ def kpi_suites(candidate: Candidate) -> list[Suite]:
             products,
             figures,
             (
-                *(_not_null(column) for column in KPI_REQUIRED),
-                _not_null("catalogue_kind", "the KPI is not in the catalogue"),
-                Expectation(
-                    "product of the catalogue",
-                    "expect_column_pair_values_to_be_equal",
-                    {"column_A": "product", "column_B": "catalogue_product", "ignore_row_if": "either_value_is_missing"},
-                    "the row's product is not the catalogue's",
-                    FIX_FIGURE,
-                ),
-                Expectation("unit known", "expect_column_values_to_not_be_null", {"column": "known_unit"}, "the unit has no entry in 'unit'", FIX_UNIT),
-                _in_set("grain known", "grain", list(GRAINS), "the grain is none of day, week, month, quarter, year, ytd", FIX_FIGURE),
+                _between("required columns given", "absent", None, 0, f"one of {', '.join(KPI_REQUIRED)} is null"),
+                _between("KPI in the catalogue", "not_in_catalogue", None, 0, "the KPI is not in the catalogue"),
+                _between("product of the catalogue", "of_another_product", None, 0, "the row's product is not the catalogue's"),
+                _between("unit known", "of_unknown_unit", None, 0, "the unit has no entry in 'unit'", FIX_UNIT),
+                _between("grain known", "of_unknown_grain", None, 0, f"the grain is none of {', '.join(GRAINS)}"),
                 _between("denominator not negative", "denominator", 0, None, "a denominator is negative"),
-                _between("count not negative", "counted", 0, None, "a count is negative"),
-                _between("part not negative", "part", 0, None, "the numerator of a proportion is negative"),
-                _not_below("part within whole", "whole", "part", "the numerator of a proportion exceeds its denominator"),
+                _between("count not negative", "counted", 0, None, "a count, or the numerator of a proportion, is negative"),
+                _not_below("part within whole", "whole", "counted", "the numerator of a proportion exceeds its denominator"),
                 _between("proportion within 0 and 1", "proportion", 0, 1, "a proportion lies outside 0 … 1"),
                 _between("value of its counts", "off_its_counts", -1e-6, 1e-6, "the value is not numerator ÷ denominator × scale"),
                 _not_below("value within upper bound", "upper95", "value", "the value exceeds its upper 95 % bound"),
@@ -206,8 +216,16 @@ def count_suites(candidate: Candidate) -> list[Suite]:
             products,
             future,
             (
-                _not_null("product", "the KPI is not in the catalogue"),
-                _between("nothing after the night", "days_before_night", 0, None, "something is counted on a day after the night processed"),
+                Expectation(
+                    "KPI in the catalogue",
+                    "expect_column_values_to_not_be_null",
+                    {"column": "product"},
+                    "the KPI is not in the catalogue",
+                    FIX_FIGURE,
+                ),
+                _between(
+                    "nothing after the night", "days_before_night", 0, None, "something is counted on a day after the night processed"
+                ),
             ),
         ),
     ]
@@ -217,10 +235,13 @@ def _mart_rows(candidate: Candidate, product: str, mart: Node, columns: Mapping[
     def picked(name: str, duckdb_type: str) -> str:
         return f'"{name}"' if name in columns else f"null::{duckdb_type} as {name}"
 
+    def stands(name: str) -> str:
+        return "true" if name in columns else "false"
+
     return (
-        f"select {_literal(product)} as product, {_literal(mart.name)} as table_name, {picked('unit_code', 'varchar')}, {picked('grain', 'varchar')}, "
-        f"{picked('period_start', 'date')}, {picked('period_end', 'date')}, {_literal('yes') if 'unit_code' in columns else 'null'} as by_unit, "
-        f"{_literal('yes') if 'grain' in columns else 'null'} as by_period from {candidate.relation(mart)}"
+        f"select {_literal(product)} as product, {_literal(mart.name)} as table_name, {picked('unit_code', 'varchar')}, "
+        f"{picked('grain', 'varchar')}, {picked('period_start', 'date')}, {picked('period_end', 'date')}, "
+        f"{stands('unit_code')} as by_unit, {stands('grain')} as by_period from {candidate.relation(mart)}"
     )
 
 
@@ -261,9 +282,9 @@ def mart_suites(candidate: Candidate) -> list[Suite]:
         known = f"""
             select
                 mart.product, mart.table_name, mart.unit_code, mart.grain, mart.period_start,
-                case when by_unit = 'yes' then coalesce(unit.unit_code, 'unknown') end as unit_standing,
-                case when by_period = 'yes' then coalesce(mart.grain, 'none') end as grain_standing,
-                case when by_period = 'yes' then coalesce(date_diff('day', mart.period_start, mart.period_end), -1) end as days_after_start
+                case when by_unit then coalesce(unit.unit_code, 'unknown') end as unit_standing,
+                case when by_period then coalesce(mart.grain, 'none') end as grain_standing,
+                case when by_period then coalesce(date_diff('day', mart.period_start, mart.period_end), -1) end as days_after_start
             from ({" union all ".join(rows)}) as mart
             left join (select distinct unit_code from {candidate.relation(unit)}) as unit on mart.unit_code = unit.unit_code
         """
@@ -274,8 +295,16 @@ def mart_suites(candidate: Candidate) -> list[Suite]:
                 products,
                 known,
                 (
-                    Expectation("unit known", "expect_column_values_to_not_be_in_set", unknown, "the unit has no entry in 'unit'", FIX_UNIT),
-                    _in_set("grain known", "grain_standing", list(GRAINS), "the grain is none of day, week, month, quarter, year, ytd", FIX_FIGURE),
+                    Expectation(
+                        "unit known", "expect_column_values_to_not_be_in_set", unknown, "the unit has no entry in 'unit'", FIX_UNIT
+                    ),
+                    _in_set(
+                        "grain known",
+                        "grain_standing",
+                        list(GRAINS),
+                        "the grain is none of day, week, month, quarter, year, ytd",
+                        FIX_FIGURE,
+                    ),
                     _between("period in order", "days_after_start", 0, None, "the period is missing or ends before it starts"),
                 ),
             )
@@ -286,7 +315,12 @@ def mart_suites(candidate: Candidate) -> list[Suite]:
     if bounds:
         listed = f"select * from ({' union all '.join(bounds)}) limit 1000"
         suites.append(
-            Suite("marts bounds", products, listed, (_not_below("bounds in order", "upper95", "lower95", "an upper 95 % bound is below its lower one"),))
+            Suite(
+                "marts bounds",
+                products,
+                listed,
+                (_not_below("bounds in order", "upper95", "lower95", "an upper 95 % bound is below its lower one"),),
+            )
         )
     return suites
 

@@ -33,6 +33,16 @@ class _Figure:
     numerator: int
     denominator: int
 
+    @property
+    def value(self) -> float:
+        """In per cent."""
+        return 100 * self.numerator / self.denominator / SCALES[self.kpi_id]
+
+    @property
+    def right(self) -> str:
+        """As it should be printed."""
+        return f"{self.value:.2f}"
+
 
 def deliver_figures(world: World, out: Path, plan: Sequence[Batch], book: Book) -> None:
     """Deliver the figures of every complete month: in the initial load, or on the fifth of the month after.
@@ -45,14 +55,10 @@ def deliver_figures(world: World, out: Path, plan: Sequence[Batch], book: Book) 
         if batch.night > 0 and batch.date.day != REPORTING_DAY:
             continue
         figures = [f for f in _figures(world, count_printed(world, book, batch.date)) if _delivered_on(f.month, plan) == batch.date]
-        random = generator(world.seed, f"figures printed on {batch.date}")
+        faults = _faults(world.seed, batch, figures)
         rows: list[Row] = []
-        entries: list[tuple[int, str, str]] = []
-        for number, figure in enumerate(figures, start=1):
-            value = 100 * figure.numerator / figure.denominator / SCALES[figure.kpi_id]
-            kind, text = _printed(value, float(random.random()))
-            if kind:
-                entries.append((number, kind, f"{value:.2f}"))
+        for figure in figures:
+            _, text = faults.get(figure, ("", figure.right))
             month = f"{figure.month:%Y-%m}"
             rows.append([figure.county, names[figure.county], month, NAMES[figure.kpi_id], figure.numerator, figure.denominator, text])
         if not rows:
@@ -60,19 +66,25 @@ def deliver_figures(world: World, out: Path, plan: Sequence[Batch], book: Book) 
         relative = f"figure/{SOURCE}/{batch.date:%Y%m%d}/月报指标.xlsx"
         header: Row = ["单位代码", "单位名称", "统计月份", "指标", "分子", "分母", "数值（%）"]
         write_xlsx(out / relative, "月报", ("澜川市公安局主要指标月报", "填报说明：数值保留两位小数"), [header], (), rows)
-        for number, kind, right in entries:
-            book.note(LedgerEntry(SOURCE, batch.date.isoformat(), relative, number, kind, "accepted", f"its counts give {right}"))
+        for number, figure in enumerate(figures, start=1):
+            if figure in faults:
+                kind, _ = faults[figure]
+                book.note(
+                    LedgerEntry(SOURCE, batch.date.isoformat(), relative, number, kind, "accepted", f"its counts give {figure.right}")
+                )
         book.receive(SOURCE, batch.date, relative, Counter({"accepted": len(rows)}))
 
 
-def _printed(value: float, draw: float) -> tuple[str, str]:
-    """The fault of a figure, if any, and its printed text."""
-    right = f"{value:.2f}"
-    if draw < PADDED_SHARE and not right.endswith("0"):
-        return "padded_figure", f"{value:.1f}0"
-    if draw > 1 - WRONG_SHARE:
-        return "figure_not_reproducible", f"{value + 3:.2f}" if value < 90 else f"{value - 3:.2f}"
-    return "", right
+def _faults(seed: int, batch: Batch, figures: Sequence[_Figure]) -> dict[_Figure, tuple[str, str]]:
+    """Which figures are printed wrongly, with the kind of fault and the printed text; in the initial load one of each at least."""
+    order = generator(seed, f"figures printed on {batch.date}").permutation(len(figures)).tolist()
+    least = 1 if batch.night == 0 else 0
+    faults: dict[_Figure, tuple[str, str]] = {}
+    for figure in [figures[i] for i in order if not figures[i].right.endswith("0")][: max(least, round(PADDED_SHARE * len(figures)))]:
+        faults[figure] = "padded_figure", f"{figure.value:.1f}0"
+    for figure in [figures[i] for i in order if figures[i] not in faults][: max(least, round(WRONG_SHARE * len(figures)))]:
+        faults[figure] = "figure_not_reproducible", f"{figure.value + (3 if figure.value < 90 else -3):.2f}"
+    return faults
 
 
 def _delivered_on(month: dt.date, plan: Sequence[Batch]) -> dt.date | None:

@@ -86,6 +86,11 @@ def simulate(
     return Delivery(book.files, plan[0].date, first_night, last_night, out / TRUTH)
 
 
+def is_simulated(landing: Path) -> bool:
+    """Whether the deliveries below a landing folder are of the fictional city."""
+    return (landing / TRUTH / "faults.json").is_file()
+
+
 def _write_truth(folder: Path, counts: pa.Table, book: Book, about: dict[str, object]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(counts, folder / "kpi_count.parquet", compression="zstd")

@@ -20,7 +20,7 @@ COMMON_ENCODINGS = (
 DIRECTIVES = frozenset("YymdHIMSfpjbBaA%")
 NUMBERS = ("integer", "decimal")
 TIMES = ("date", "timestamp")
-WITHOUT_CONVERSION = frozenset({"source", "constant", "batch", "required", "optional", "personal"})
+WITHOUT_CONVERSION = frozenset({"source", "constant", "required", "optional", "personal"})
 Value = str | int | float | bool | None
 
 
@@ -130,8 +130,6 @@ def _columns(contract: Contract, entity: Entity) -> Iterator[Finding]:
             continue
         if column.constant is not None:
             yield from _value(column.constant, logical_type(name, column, entity), canonical, (*at, "constant"))
-        if column.batch is not None and logical_type(name, column, entity) not in TIMES:
-            yield Finding((*at, "batch"), f"'batch' gives a day; '{name}' is {logical_type(name, column, entity)}")
         if not column.model_fields_set <= WITHOUT_CONVERSION:
             yield from _conversions(name, column, entity, at)
     for canonical in entity.columns:
@@ -171,7 +169,14 @@ def _article(kind: str) -> str:
 def _conversions(name: str, column: Column, entity: Entity, at: DocumentPath) -> Iterator[Finding]:
     logical = logical_type(name, column, entity)
     canonical = entity.by_name.get(name)
-    for key, fits in (("formats", TIMES), ("truncate", TIMES), ("batch", TIMES), ("thousands", NUMBERS), ("unit", NUMBERS), ("pad", ("text",))):
+    for key, fits in (
+        ("formats", TIMES),
+        ("truncate", TIMES),
+        ("batch", TIMES),
+        ("thousands", NUMBERS),
+        ("unit", NUMBERS),
+        ("pad", ("text",)),
+    ):
         if getattr(column, key) and logical not in fits:
             yield Finding((*at, key), f"'{key}' is for {' and '.join(fits)} columns; '{name}' is {logical}")
     for i, pattern in enumerate(column.formats):

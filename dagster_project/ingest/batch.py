@@ -33,6 +33,7 @@ from dagster_project.ingest.quarantine import QuarantineWriter, quarantine_path
 from dagster_project.ingest.readers import RawChunk, RawReject, UnreadableFile, read_file
 from dagster_project.ingest.receipts import BatchReceipt, FileReceipt, Receipts, Status
 from dagster_project.ingest.reduction import Reducer
+from dagster_project.ingest.statement import active_corrections
 
 CHUNK_ROWS = 1 << 19
 CHUNK_BYTES = 96 << 20
@@ -106,7 +107,7 @@ class _Work:
         self.tallies: dict[str, _Tally] = {}
         self.content_hash = ContentHash()
         self.content: list[npt.NDArray[np.uint64]] = []
-        self.corrected: Counter[int] = Counter()
+        self.corrected: Counter[int] = Counter(dict.fromkeys(active_corrections(self.mapping), 0))
         self.warned: Counter[str] = Counter()
         self.seconds: defaultdict[str, float] = defaultdict(float)
 
@@ -291,16 +292,18 @@ def _settle_duplicates(work: _Work) -> Dropped | None:
             of_file = names == name
             work.content_hash.remove(dropped.content[of_file], name, dropped.row_numbers[of_file])
         for name, rows in dropped.by_file.items():
-            tally = work.tallies[_outer(name)]
+            tally = _tally_of(work, name)
             if not tally.failure:
                 tally.accepted -= rows
                 tally.duplicate += rows
         return dropped
 
 
-def _outer(file_name: str) -> str:
-    """The delivered file behind a row's file name, which for a zip names the member too."""
-    return file_name.split("!", 1)[0]
+def _tally_of(work: _Work, file_name: str) -> _Tally:
+    """The tally of the delivered file behind a row's file name, which for a zip names the member too."""
+    if file_name in work.tallies:
+        return work.tallies[file_name]
+    return next(tally for name, tally in work.tallies.items() if file_name.startswith(f"{name}!"))
 
 
 def _failures(work: _Work) -> list[str]:

@@ -132,6 +132,17 @@ class Conversion:
         return pa.table(columns)
 
 
+def fault_in_statement(mapping: Mapping, connection: duckdb.DuckDBPyConnection) -> str | None:
+    """What is wrong with the conditions of a contract, found by running its statement over no rows; None if nothing is."""
+    names = tuple(dict.fromkeys(alias for group in (*mapping.wanted, *mapping.optional) for alias in group))
+    nothing = pa.table({name: pa.array([], pa.string()) for name in names})
+    try:
+        Conversion(mapping, connection).convert(RawChunk(nothing, pa.array([], pa.int64()), ""))
+    except ConversionError as wrong:
+        return str(wrong)
+    return None
+
+
 def delivered_column(chunk: RawChunk, aliases: tuple[str, ...]) -> pa.ChunkedArray:
     """The delivered column of a group of aliases; nulls if the file has none."""
     for alias in aliases:

@@ -10,6 +10,7 @@ import codecs
 import fnmatch
 import importlib
 import os
+import struct
 import zipfile
 import zlib
 from collections import Counter
@@ -31,7 +32,8 @@ class Limits:
 
     ``expanded_bytes``: of one file or archive member after decompression; ``expansion_ratio``: decompressed to compressed bytes,
     looked at from ``ratio_from_bytes`` on; ``members``: of a zip; ``record_bytes``: one row of text or one json record;
-    ``document_bytes`` and ``workbook_cells`` (the rectangle that a sheet spans): of a workbook, whose format must be read as a whole;
+    ``document_bytes``, ``workbook_cells`` (the rectangle that a sheet spans), ``workbook_memory`` and ``workbook_seconds`` (of a
+    processor): of a workbook, whose format must be read as a whole;
     ``json_depth``: levels of nested arrays and objects.
     """
 
@@ -42,6 +44,8 @@ class Limits:
     record_bytes: int = 16 * MIB
     document_bytes: int = 1 << 30
     workbook_cells: int = 50_000_000
+    workbook_memory: int = 4 << 30
+    workbook_seconds: int = 900
     json_depth: int = 64
 
 
@@ -72,7 +76,9 @@ _OTHER_ARCHIVES = {
 }
 _GZIP, _ZIP = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")
 _OLE, _PARQUET = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PAR1"
-_BINARY_KINDS = {"xlsx", "xls", "parquet"}
+_WORKBOOKS = {"xlsx", "xls"}
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, RuntimeError, IndexError, OverflowError)
+"""What zipfile raises on damaged archives."""
 
 
 def open_contents(path: Path, kind: str, member: str | None = None, limits: Limits = DEFAULT_LIMITS) -> Iterator[Content]:
@@ -87,7 +93,7 @@ def open_contents(path: Path, kind: str, member: str | None = None, limits: Limi
             file.seek(0)
             if head.startswith(_GZIP):
                 yield Content(None, _refusing_archives(_GzipStream(file, limits), kind, "gz"))
-            elif head.startswith(_ZIP) and not (kind in {"xlsx", "xls"} and _is_workbook(file)):
+            elif head.startswith(_ZIP) and not _is_workbook_of(kind, file):
                 yield from _zip_members(file, kind, member, limits)
             else:
                 _refuse_foreign(head, kind)
@@ -101,15 +107,18 @@ def _open_no_link(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW)
 
 
-def _is_workbook(file: BinaryIO) -> bool:
+def _is_workbook_of(kind: str, file: BinaryIO) -> bool:
+    """Whether a zip is to be read as a workbook. One that is a workbook while the contract says otherwise is refused."""
     try:
         with zipfile.ZipFile(file) as archive:
-            names = set(archive.namelist())
-        return bool({"[Content_Types].xml", "xl/workbook.xml"} & names)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return True
+            is_workbook = bool({"[Content_Types].xml", "xl/workbook.xml"}.intersection(archive.namelist()))
+    except ZIP_ERRORS:
+        return kind in _WORKBOOKS
     finally:
         file.seek(0)
+    if is_workbook and kind not in _WORKBOOKS:
+        raise UnreadableFile(f"is an Excel workbook, the contract says {kind}")
+    return is_workbook
 
 
 def _refuse_foreign(head: bytes, kind: str) -> None:
@@ -118,7 +127,7 @@ def _refuse_foreign(head: bytes, kind: str) -> None:
             raise UnreadableFile(f"is a {name} archive; gz and zip are read, other archives must be unpacked before delivery")
     if head[257:262] == b"ustar":
         raise UnreadableFile("is a tar archive; gz and zip are read, other archives must be unpacked before delivery")
-    if kind not in _BINARY_KINDS:
+    if kind not in {*_WORKBOOKS, "parquet"}:
         if head.startswith(_OLE):
             raise UnreadableFile(f"is an Excel 97 workbook or another OLE document, the contract says {kind}")
         if head.startswith(_PARQUET):
@@ -157,7 +166,7 @@ class _Peeked:
 
 def _refusing_archives(stream: ByteStream, kind: str, outer: str) -> ByteStream:
     peeked = _Peeked(stream, 512)
-    if peeked.head.startswith(_GZIP) or (peeked.head.startswith(_ZIP) and kind not in {"xlsx", "xls"}):
+    if peeked.head.startswith(_GZIP) or (peeked.head.startswith(_ZIP) and kind not in _WORKBOOKS):
         raise UnreadableFile(f"holds an archive inside its {outer}; deliver one level of compression")
     _refuse_foreign(peeked.head, kind)
     return peeked
@@ -231,27 +240,28 @@ class _GzipStream:
 
 def _member_name(info: zipfile.ZipInfo) -> str:
     """The name of a member; archivers of Chinese Windows write it in GBK and do not say so."""
-    if info.flag_bits & 0x800:
-        return info.filename
-    raw = info.filename.encode("cp437", "replace")
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return info.filename
+    name = info.filename
+    if not info.flag_bits & 0x800:
+        raw = name.encode("cp437", "replace")
+        for encoding in ("utf-8", "gb18030"):
+            try:
+                name = raw.decode(encoding)
+                break
+            except UnicodeDecodeError:
+                continue
+    return "".join(character if character.isprintable() else "\ufffd" for character in name)
 
 
 def _zip_members(file: BinaryIO, kind: str, glob: str | None, limits: Limits) -> Iterator[Content]:
     try:
         archive = zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except ZIP_ERRORS as error:
         raise UnreadableFile(f"the zip is damaged or cut off ({error}); have it delivered again") from None
     with archive:
         infos = archive.infolist()
         if len(infos) > limits.members:
             raise UnreadableFile(f"the zip holds {len(infos):,} members, more than the limit of {limits.members:,}")
-        named = [(_member_name(info), info) for info in infos if not info.is_dir()]
+        named = [(_member_name(info), info) for info in infos if not info.filename.endswith("/")]
         named = [(name, info) for name, info in named if not _is_litter(name)]
         chosen = sorted(((n, i) for n, i in named if glob is None or fnmatch.fnmatchcase(n, glob)), key=lambda pair: pair[0])
         if not chosen:
@@ -281,7 +291,7 @@ def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, kind: str, lim
     _Expansion(limits).add(info.file_size, info.compress_size)
     try:
         opened = archive.open(info)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except ZIP_ERRORS as error:
         raise UnreadableFile(f"cannot be unpacked ({error})") from None
     return _refusing_archives(_MemberStream(opened, info, limits), kind, "zip")
 
@@ -297,7 +307,7 @@ class _MemberStream:
     def read(self, size: int, /) -> bytes:
         try:
             piece: bytes = self._opened.read(size)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
+        except ZIP_ERRORS as error:
             raise UnreadableFile(f"the zip is damaged or cut off ({error}); have it delivered again") from None
         self._expansion.add(len(piece), self._info.compress_size)
         return piece

@@ -21,7 +21,7 @@ from dagster_project.home import Home
 ROW_GROUP_ROWS = 1 << 20
 EMPTY_SOURCE = "none"
 _DRAFT = ".draft"
-_ONE_VALUE_A_FILE = ("source_id", "file_name")
+ONE_VALUE_A_FILE = ("source_id", "file_name")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class PoolWriter:
         self.rows = 0
         self._entity, self._source_id, self._batch_date = entity, source_id, batch_date
         text_by_file = pa.dictionary(pa.int32(), pa.string())
-        self._schema = pa.schema([(f.name, text_by_file if f.name in _ONE_VALUE_A_FILE else f.type) for f in entity.arrow_schema])
+        self._schema = pa.schema([(f.name, text_by_file if f.name in ONE_VALUE_A_FILE else f.type) for f in entity.arrow_schema])
         draft.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._writer = open_parquet(draft, self._schema)
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import duckdb
 
-from dagster_project.audit.candidate import Candidate
+from dagster_project.audit.candidate import Candidate, sql_text
 from dagster_project.audit.interface import COUNT_COLUMNS, KPI_COLUMNS
 from dagster_project.audit.verdict import Verdict
 from dagster_project.release import documentation
 from dagster_project.release.bundle import POOL_TABLES, SCHEMA_VERSION, SHARED_TABLES, Bundle
 from dagster_project.release.content import TableContent, table_content
-from dagster_project.release.documentation import Documentation, of_node, quoted
+from dagster_project.release.documentation import Documentation, of_node
 from dagster_project.release.record import ProductRecord
 
 STORAGE_VERSION = "v1.0.0"
@@ -52,7 +52,7 @@ class _Writer:
     def __init__(self, connection: duckdb.DuckDBPyConnection, file: Path) -> None:
         self._connection = connection
         self._documentation: dict[str, Documentation] = {}
-        connection.execute(f"attach {quoted(str(file))} as release (storage_version {quoted(STORAGE_VERSION)})")
+        connection.execute(f"attach {sql_text(file)} as release (storage_version {sql_text(STORAGE_VERSION)})")
 
     def create(self, table: str, query: str, documentation: Documentation) -> None:
         self._connection.execute(f'create table release.main."{table}" as {query}')
@@ -60,17 +60,18 @@ class _Writer:
 
     def comment(self) -> None:
         for table, text in self._documentation.items():
-            self._connection.execute(f'comment on table release.main."{table}" is {quoted(text.table)}')
+            self._connection.execute(f'comment on table release.main."{table}" is {sql_text(text.table)}')
             for column in self._columns(table):
                 if text.columns.get(column):
-                    self._connection.execute(f'comment on column release.main."{table}"."{column}" is {quoted(text.columns[column])}')
+                    self._connection.execute(f'comment on column release.main."{table}"."{column}" is {sql_text(text.columns[column])}')
 
     def _columns(self, table: str) -> list[str]:
         return [row[0] for row in self._connection.execute(f'describe release.main."{table}"').fetchall()]
 
     def contents(self) -> dict[str, TableContent]:
         return {
-            table: table_content(self._connection, f'release.main."{table}"', NOT_CONTENT.get(table, OF_A_PRODUCT)) for table in sorted(self._documentation)
+            table: table_content(self._connection, f'release.main."{table}"', NOT_CONTENT.get(table, OF_A_PRODUCT))
+            for table in sorted(self._documentation)
         }
 
     def close(self) -> None:
@@ -82,13 +83,13 @@ def _read(bundle: Bundle, table: str) -> str:
 
 
 def _with_origin(part: Part) -> str:
-    return f"{str(part.stale).lower()} as stale, {quoted(part.origin_release)} as origin_release"
+    return f"{str(part.stale).lower()} as stale, {sql_text(part.origin_release)} as origin_release"
 
 
 def _kpi_query(parts: Sequence[Part]) -> str:
     selects = []
     for part in parts:
-        filled = {"stale": str(part.stale).lower(), "origin_release": quoted(part.origin_release)}
+        filled = {"stale": str(part.stale).lower(), "origin_release": sql_text(part.origin_release)}
         columns = ", ".join(f"{filled[c]} as {c}" if c in filled else c for c in KPI_COLUMNS)
         selects.append(f"select {columns} from {_read(part.bundle, 'kpi')}")
     return f"select * from ({' union all '.join(selects)}) order by product, kpi_id, slice, grain, unit_code, period_start"
@@ -112,7 +113,9 @@ def _newest_first(parts: Sequence[Part]) -> list[Part]:
 
 def _unit_query(parts: Sequence[Part]) -> str:
     """Every unit that any bundle knows; where bundles of several nights disagree, the newest says how it is."""
-    ranked = " union all by name ".join(f"select *, {rank} as _rank from {_read(p.bundle, 'unit')}" for rank, p in enumerate(_newest_first(parts)))
+    ranked = " union all by name ".join(
+        f"select *, {rank} as _rank from {_read(p.bundle, 'unit')}" for rank, p in enumerate(_newest_first(parts))
+    )
     return f"select * exclude (_rank) from ({ranked}) qualify _rank = min(_rank) over (partition by unit_code) order by all"
 
 
@@ -121,16 +124,24 @@ def _catalogue_query(parts: Sequence[Part]) -> str:
     return f"select * from ({selects}) order by product, kpi_id"
 
 
-def _rows_as_table(connection: duckdb.DuckDBPyConnection, columns: Mapping[str, str], rows: Iterable[Sequence[object]]) -> str:
-    listed = ", ".join(f'"{name}" {duckdb_type}' for name, duckdb_type in columns.items())
-    connection.execute(f"create or replace temp table given_rows ({listed})")
-    gathered = [list(row) for row in rows]
-    if gathered:
-        connection.executemany(f"insert into temp.given_rows values ({', '.join('?' for _ in columns)})", gathered)
-    return "select * from temp.given_rows"
+def _value(value: object) -> str:
+    if value is None:
+        return "null"
+    return str(value) if isinstance(value, int) else sql_text(str(value))
 
 
-def _write_release_info(writer: _Writer, connection: duckdb.DuckDBPyConnection, head: ReleaseHead, products: Mapping[str, ProductRecord]) -> None:
+def _rows_as_query(columns: Mapping[str, str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows as a query of literals; binding them as parameters would import pandas."""
+    typed = ", ".join(f'"{name}"::{duckdb_type} as "{name}"' for name, duckdb_type in columns.items())
+    names = ", ".join(f'"{name}"' for name in columns)
+    listed = ", ".join(f"({', '.join(map(_value, row))})" for row in rows)
+    if not listed:
+        empty = ", ".join(f'null::{duckdb_type} as "{name}"' for name, duckdb_type in columns.items())
+        return f"select {empty} where false"
+    return f"select {typed} from (values {listed}) as given({names})"
+
+
+def _write_release_info(writer: _Writer, head: ReleaseHead, products: Mapping[str, ProductRecord]) -> None:
     columns = {
         "version": "varchar",
         "as_of": "date",
@@ -166,10 +177,10 @@ def _write_release_info(writer: _Writer, connection: duckdb.DuckDBPyConnection, 
         )
         for p in products.values()
     ]
-    writer.create("release_info", _rows_as_table(connection, columns, rows) + " order by product", documentation.RELEASE_INFO)
+    writer.create("release_info", _rows_as_query(columns, rows) + " order by product", documentation.RELEASE_INFO)
 
 
-def _write_gate_result(writer: _Writer, connection: duckdb.DuckDBPyConnection, verdicts: Iterable[Verdict]) -> None:
+def _write_gate_result(writer: _Writer, verdicts: Iterable[Verdict]) -> None:
     columns = {
         "product": "varchar",
         "check": "varchar",
@@ -181,7 +192,7 @@ def _write_gate_result(writer: _Writer, connection: duckdb.DuckDBPyConnection, v
         "action": "varchar",
     }
     rows = [(v.product, v.check, v.severity, v.passed, v.detail, False, v.owner, v.action) for v in verdicts]
-    writer.create("gate_result", _rows_as_table(connection, columns, rows) + ' order by product, passed, "check"', documentation.GATE_RESULT)
+    writer.create("gate_result", _rows_as_query(columns, rows) + ' order by product, passed, "check"', documentation.GATE_RESULT)
 
 
 def assemble(
@@ -212,11 +223,10 @@ def assemble(
             node = candidate.lineage.named(name)
             if node is not None and candidate.has(node):
                 writer.create(name, f"select * from {candidate.relation(node)} order by all", of_node(candidate.lineage, node))
-        _write_release_info(writer, connection, head, products)
-        _write_gate_result(writer, connection, verdicts)
+        _write_release_info(writer, head, products)
+        _write_gate_result(writer, verdicts)
         writer.comment()
         contents = writer.contents()
     finally:
-        connection.execute("drop table if exists temp.given_rows")
         writer.close()
     return contents

@@ -15,13 +15,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dagster_project.audit.candidate import Candidate, sha256_of
+from dagster_project.audit.candidate import Candidate, sha256_of, sql_text
 from dagster_project.audit.interface import COUNT_COLUMNS, KPI_COLUMNS, RELEASE_COLUMNS
 from dagster_project.audit.lineage import Node
 from dagster_project.audit.verdict import Verdict
 from dagster_project.home import Home
 from dagster_project.release.content import digest, table_content
-from dagster_project.release.documentation import Documentation, of_node, quoted
+from dagster_project.release.documentation import Documentation, of_node
 from dagster_project.release.files import DRAFT, flush, move_into_place, seal
 
 SCHEMA_VERSION = 1
@@ -32,7 +32,6 @@ HASH_DIGITS = 32
 SHARED_TABLES = ("kpi", "fct_kpi_count", "kpi_catalogue", "unit")
 POOL_TABLES = ("receipt", "pool_inventory", "system_register")
 """Tables about the pool itself: in no bundle, but of the night and whole in every release, whatever became of the products."""
-
 
 
 class BundleError(RuntimeError):
@@ -71,7 +70,7 @@ class Bundle:
 
     def file(self, table: str) -> str:
         """The table's file as a quoted SQL literal."""
-        return quoted(str(self.path / self.tables[table].file))
+        return sql_text(self.path / self.tables[table].file)
 
 
 def _selections(candidate: Candidate, product: str) -> dict[str, tuple[Node, str, str]]:
@@ -81,7 +80,7 @@ def _selections(candidate: Candidate, product: str) -> dict[str, tuple[Node, str
     if kpi is None or counts is None or catalogue is None or unit is None:
         missing = [name for name in SHARED_TABLES if lineage.named(name) is None]
         raise BundleError(f"the dbt project has no model {', '.join(missing)}: no product can be published without it")
-    own = f"product = {quoted(product)}"
+    own = f"product = {sql_text(product)}"
     of_own_kpi = f"kpi_id in (select kpi_id from {candidate.relation(catalogue)} where {own})"
     return {
         "kpi": (kpi, own, "kpi_id, slice, grain, unit_code, period_start"),
@@ -122,7 +121,8 @@ def write_bundle(home: Home, candidate: Candidate, product: str, verdicts: Seque
     for table, (node, condition, order) in selections.items():
         file = draft / f"{table}.parquet"
         connection.execute(
-            f"copy (select * from {candidate.relation(node)} where {condition} order by {order}) to {quoted(str(file))} (format parquet, compression zstd)"
+            f"copy (select * from {candidate.relation(node)} where {condition} order by {order}) "
+            f"to {sql_text(file)} (format parquet, compression zstd)"
         )
         documentation = of_node(candidate.lineage, node)
         tables[table] = BundleTable(
@@ -159,9 +159,7 @@ def read_bundle(home: Home, name: str) -> Bundle:
         raw: dict[str, Any] = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
         if raw["schema_version"] != SCHEMA_VERSION:
             raise BundleError(f"bundle {name} is of structure version {raw['schema_version']}, releases now have version {SCHEMA_VERSION}")
-        tables = {
-            table: BundleTable(**{**t, "columns": tuple((n, k) for n, k in t["columns"])}) for table, t in raw["tables"].items()
-        }
+        tables = {table: BundleTable(**{**t, "columns": tuple((n, k) for n, k in t["columns"])}) for table, t in raw["tables"].items()}
         bundle = Bundle(path, raw["product"], dt.date.fromisoformat(raw["as_of"]), raw["schema_version"], raw["content_hash"], tables)
         damaged = [t.file for t in tables.values() if sha256_of(path / t.file) != t.sha256]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -71,7 +71,3 @@ def of_node(lineage: Lineage, node: Node) -> Documentation:
     shared = kpi.column_descriptions if kpi else {}
     columns = {**{n: d for n, d in shared.items() if d}, **{n: d for n, d in node.column_descriptions.items() if d}}
     return Documentation(node.description, columns)
-
-
-def quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

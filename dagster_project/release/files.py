@@ -39,7 +39,7 @@ def point(link: Path, target: str) -> None:
     draft = link.with_name(f"{DRAFT}{link.name}")
     draft.unlink(missing_ok=True)
     draft.symlink_to(target)
-    os.replace(draft, link)
+    draft.replace(link)
     flush(link.parent)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dagster_project.audit.candidate import Candidate, CandidateRefusedError, open_candidate, sha256_of
+from dagster_project.audit.candidate import Candidate, CandidateRefusedError, open_candidate, sha256_of, sql_text
 from dagster_project.audit.checks import Baseline
 from dagster_project.audit.expectations import Worker
 from dagster_project.audit.gate import GateReport, judge
@@ -128,7 +128,9 @@ def _plan(home: Home, candidate: Candidate, report: GateReport, previous: Releas
         reason = held.get(product, NO_LONGER_BUILT)
         say(f"gate: {product} is held: {reason}")
         if product not in report.of_product:
-            verdicts.append(Verdict(product, "built", "block", False, NO_LONGER_BUILT, action="Nothing, if the product was retired on purpose."))
+            verdicts.append(
+                Verdict(product, "built", "block", False, NO_LONGER_BUILT, action="Nothing, if the product was retired on purpose.")
+            )
             products[product] = ProductRecord(product, "left_out", reason=reason)
             continue
         last = earlier.get(product)
@@ -140,7 +142,14 @@ def _plan(home: Home, candidate: Candidate, report: GateReport, previous: Releas
             products[product] = replace(last, status="stale", reason=reason)
         except BundleError as error:
             verdicts.append(
-                Verdict(product, BUNDLE_CHECK, "block", False, str(error), action="Put right what holds the product; its next good night replaces the bundle.")
+                Verdict(
+                    product,
+                    BUNDLE_CHECK,
+                    "block",
+                    False,
+                    str(error),
+                    action="Put right what holds the product; its next good night replaces the bundle.",
+                )
             )
             products[product] = ProductRecord(product, "left_out", reason=f"{reason}; {error}")
     return _Plan(products, bundles, tuple(verdicts))
@@ -169,14 +178,16 @@ def _fingerprint(candidate: Candidate, plan: _Plan, key_id: str) -> str:
 
 
 def _contract_versions(home: Home, candidate: Candidate) -> dict[str, str]:
-    file = str(home.warehouse / "control" / "source.parquet")
-    rows = candidate.connection.execute("select source_id, contract_version from read_parquet($1) order by 1", [file]).fetchall()
-    return {source: version for source, version in rows}
+    file = sql_text(home.warehouse / "control" / "source.parquet")
+    rows = candidate.connection.execute(f"select source_id, contract_version from read_parquet({file}) order by 1").fetchall()
+    return dict(rows)
 
 
 def _receipts(home: Home, candidate: Candidate) -> TableRecord:
-    file = str(home.warehouse / "control" / "receipt.parquet").replace("'", "''")
-    content = table_content(candidate.connection, f"(select * from read_parquet('{file}') where batch_date <= date '{candidate.as_of}')", {"seconds"})
+    file = sql_text(home.warehouse / "control" / "receipt.parquet")
+    content = table_content(
+        candidate.connection, f"(select * from read_parquet({file}) where batch_date <= date '{candidate.as_of}')", {"seconds"}
+    )
     return TableRecord(content.rows, content.content_hash)
 
 

@@ -80,7 +80,8 @@ class ReleaseManifest:
     def from_json(cls, text: str) -> ReleaseManifest:
         raw = json.loads(text)
         products = {
-            name: ProductRecord(**{**p, "as_of": dt.date.fromisoformat(p["as_of"]) if p["as_of"] else None}) for name, p in raw["products"].items()
+            name: ProductRecord(**{**p, "as_of": dt.date.fromisoformat(p["as_of"]) if p["as_of"] else None})
+            for name, p in raw["products"].items()
         }
         return cls(
             **{
@@ -132,7 +133,9 @@ def _read(folder: Path, is_current: bool) -> Release:
     try:
         return Release(folder, ReleaseManifest.from_json((folder / MANIFEST).read_text(encoding="utf-8")), is_current)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReleaseError(f"{folder / MANIFEST} cannot be read ({type(error).__name__}): the release is damaged; roll back to another") from None
+        raise ReleaseError(
+            f"{folder / MANIFEST} cannot be read ({type(error).__name__}): the release is damaged; roll back to another"
+        ) from None
 
 
 def current_version(home: Home) -> str | None:

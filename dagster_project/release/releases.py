@@ -14,7 +14,9 @@ from dagster_project.release.record import Release, ReleaseError, current_releas
 
 def _connect(database: Path) -> duckdb.DuckDBPyConnection:
     try:
-        return duckdb.connect(str(database), read_only=True, config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
+        return duckdb.connect(
+            str(database), read_only=True, config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+        )
     except duckdb.Error as error:
         raise ReleaseError(f"{database} cannot be opened ({str(error).splitlines()[0]})") from None
 

@@ -85,9 +85,19 @@ def _write_control(
     control = home / "warehouse" / "control"
     schemas = _control_schemas()
     batch_rows = [
-        {"source_id": s, "batch_date": d, "rows_accepted": sum(r["row_count"] for r in batch), "pool_rows": len(batch), "pool_bytes": 1, "content_hash": f"{s}{d}"}
+        {
+            "source_id": s,
+            "batch_date": d,
+            "rows_accepted": sum(r["row_count"] for r in batch),
+            "pool_rows": len(batch),
+            "pool_bytes": 1,
+            "content_hash": f"{s}{d}",
+        }
         for (_, s, d), batch in batches.items()
-    ] + [{"source_id": s, "batch_date": d, "rows_accepted": 0, "pool_rows": 0, "pool_bytes": 1, "content_hash": f"{s}{d}"} for s, d in empty_batches]
+    ] + [
+        {"source_id": s, "batch_date": d, "rows_accepted": 0, "pool_rows": 0, "pool_bytes": 1, "content_hash": f"{s}{d}"}
+        for s, d in empty_batches
+    ]
     receipts = [
         {
             "source_id": b["source_id"],

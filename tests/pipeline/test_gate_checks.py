@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from audit_home import NIGHT, AuditHome, contract
+
 from dagster_project.audit.candidate import CandidateRefusedError, seal_candidate
 from dagster_project.audit.expectations import Worker
 from dagster_project.audit.gate import GateReport, audit_candidate
@@ -39,8 +39,6 @@ def test_a_good_candidate_passes_every_check(pool: AuditHome, expectations_worke
     assert any(c.startswith("gx:kpi: ") for c in checks) and "gx:marts: unit known" in checks
 
 
-
-
 def _of_the_night(kpi_id: str, unit: str) -> str:
     return f"kpi_id = '{kpi_id}' and unit_code = '{unit}' and grain = 'day' and period_start = date '{NIGHT}'"
 
@@ -63,13 +61,16 @@ TAMPERINGS: dict[str, tuple[list[str], str, set[str]]] = {
     "a negative count": (
         [
             f"update kpi set numerator = -1, value = -1 where {INC}",
-            f"update kpi set numerator = (select sum(numerator) from kpi where {INC_B}) - 1 "
-            f"where {INC_CITY}",
+            f"update kpi set numerator = (select sum(numerator) from kpi where {INC_B}) - 1 where {INC_CITY}",
         ],
         "incident",
         {"gx:kpi: count not negative"},
     ),
-    "a bound on the wrong side": ([f"update kpi set lower95 = 0.9, upper95 = 0.95 where {MED}"], "mediation", {"gx:kpi: value within lower bound"}),
+    "a bound on the wrong side": (
+        [f"update kpi set lower95 = 0.9, upper95 = 0.95 where {MED}"],
+        "mediation",
+        {"gx:kpi: value within lower bound"},
+    ),
     "an unknown unit": (
         [f"update kpi set unit_code = 'X' where {INC}"],
         "incident",
@@ -85,7 +86,7 @@ TAMPERINGS: dict[str, tuple[list[str], str, set[str]]] = {
         "incident",
         {"gx:kpi: complete means over"},
     ),
-    "a figure without a name": ([f"update kpi set kpi_name_zh = null where {INC}"], "incident", {"gx:kpi: kpi_name_zh given"}),
+    "a figure without a name": ([f"update kpi set kpi_name_zh = null where {INC}"], "incident", {"gx:kpi: required columns given"}),
     "a KPI that the catalogue gives to another product": (
         ["update kpi_catalogue set product = 'incident' where kpi_id = 'MED-1'"],
         "mediation",
@@ -106,15 +107,25 @@ TAMPERINGS: dict[str, tuple[list[str], str, set[str]]] = {
         "incident",
         {"gx:fct_kpi_count days: nothing after the night"},
     ),
-    "a described mart column that is gone": (["alter table mart_mediation drop column gone"], "mediation", {"gx:tables: columns as promised"}),
-    "bounds of a mart the wrong way round": (["update mart_incident set rate_lower95 = 0.6 where unit_code = 'A' and grain = 'month'"], "incident", {"gx:marts bounds: bounds in order"}),
+    "a described mart column that is gone": (
+        ["alter table mart_mediation drop column gone"],
+        "mediation",
+        {"gx:tables: columns as promised"},
+    ),
+    "bounds of a mart the wrong way round": (
+        ["update mart_incident set rate_lower95 = 0.6 where unit_code = 'A' and grain = 'month'"],
+        "incident",
+        {"gx:marts bounds: bounds in order"},
+    ),
     "an unknown unit in a mart": (
         [f"update mart_mediation set unit_code = 'X' where unit_code = 'A' and grain = 'day' and period_start = date '{NIGHT}'"],
         "mediation",
         {"gx:marts: unit known", "dbt:known_units_mediation"},
     ),
     "a mart row twice": (
-        [f"insert into mart_incident select * from mart_incident where unit_code = 'A' and grain = 'day' and period_start = date '{NIGHT}'"],
+        [
+            f"insert into mart_incident select * from mart_incident where unit_code = 'A' and grain = 'day' and period_start = date '{NIGHT}'"
+        ],
         "incident",
         {"gx:marts keys: key unique"},
     ),
@@ -143,9 +154,7 @@ NEAR_MISSES = {
         f"update kpi set numerator = numerator - 4, denominator = 5, value = 0.8 where {MED_CITY}",
     ],
     "a bound that equals its value": [f"update kpi set lower95 = value, upper95 = value where {MED}"],
-    "a period that runs on": [
-        f"update kpi set period_end = date '{NIGHT + dt.timedelta(days=1)}', is_complete = false where {INC}"
-    ],
+    "a period that runs on": [f"update kpi set period_end = date '{NIGHT + dt.timedelta(days=1)}', is_complete = false where {INC}"],
 }
 
 
@@ -202,14 +211,20 @@ def test_offending_rows_are_shown_with_the_product_s_own(pool: AuditHome, expect
 
 
 def test_a_failing_test_with_severity_warn_does_not_hold(pool: AuditHome, expectations_worker: Worker) -> None:
-    pool.tests["big_days"] = {"model": "kpi", "sql": "select product, kpi_id from {db}.main.kpi where product = 'incident'", "meta": {"severity": "warn"}}
+    pool.tests["big_days"] = {
+        "model": "kpi",
+        "sql": "select product, kpi_id from {db}.main.kpi where product = 'incident'",
+        "meta": {"severity": "warn"},
+    }
     pool.build()
     report = _audit(pool, expectations_worker)
     assert _failed(report, "incident") == {"dbt:big_days"}
     assert report.held == {}
 
 
-def test_a_failing_test_whose_rows_name_no_kpi_holds_every_product_that_reads_the_model(pool: AuditHome, expectations_worker: Worker) -> None:
+def test_a_failing_test_whose_rows_name_no_kpi_holds_every_product_that_reads_the_model(
+    pool: AuditHome, expectations_worker: Worker
+) -> None:
     pool.tests["units"] = {"model": "unit", "sql": "select unit_code from {db}.main.unit", "meta": {"severity": "block"}}
     pool.build()
     assert set(_audit(pool, expectations_worker).held) == {"incident", "mediation"}
@@ -222,7 +237,9 @@ def test_a_test_of_one_family_holds_that_family_alone(pool: AuditHome, expectati
 
 
 @pytest.mark.parametrize(("column", "name"), [("kpi_id", "INC-1"), ("source_id", "calls"), ("product", "incident")])
-def test_a_test_on_a_table_about_all_holds_whom_its_failing_rows_name(column: str, name: str, pool: AuditHome, expectations_worker: Worker) -> None:
+def test_a_test_on_a_table_about_all_holds_whom_its_failing_rows_name(
+    column: str, name: str, pool: AuditHome, expectations_worker: Worker
+) -> None:
     pool.tests["balances"] = {"model": "mart_mediation", "sql": f"select '{name}' as {column}, 1 as n", "meta": {"severity": "block"}}
     pool.build()
     report = _audit(pool, expectations_worker)
@@ -237,7 +254,9 @@ def test_a_threshold_in_the_test_is_kept(pool: AuditHome, expectations_worker: W
 
 
 @pytest.mark.parametrize("product_test", ["additive_kpi", "known_units_mediation"])
-def test_a_test_that_was_not_compiled_leaves_its_products_not_audited(product_test: str, pool: AuditHome, expectations_worker: Worker) -> None:
+def test_a_test_that_was_not_compiled_leaves_its_products_not_audited(
+    product_test: str, pool: AuditHome, expectations_worker: Worker
+) -> None:
     pool.build(uncompiled=[product_test])
     report = _audit(pool, expectations_worker)
     expected = {"incident", "mediation"} if product_test == "additive_kpi" else {"mediation"}
@@ -260,7 +279,9 @@ def test_a_test_that_cannot_run_leaves_its_products_not_audited(pool: AuditHome,
     ("model", "held"),
     [("int_count_mediation", {"mediation"}), ("mart_incident", {"incident"}), ("fct_kpi_count", {"incident", "mediation"})],
 )
-def test_a_model_that_dbt_could_not_build_holds_what_is_made_of_it(model: str, held: set[str], pool: AuditHome, expectations_worker: Worker) -> None:
+def test_a_model_that_dbt_could_not_build_holds_what_is_made_of_it(
+    model: str, held: set[str], pool: AuditHome, expectations_worker: Worker
+) -> None:
     pool.build(node_status={model: "error"})
     report = _audit(pool, expectations_worker)
     assert set(report.held) == held
@@ -296,12 +317,16 @@ def test_a_held_batch_of_a_full_extract_is_healed_by_the_next_one(pool: AuditHom
 
 
 BALANCE: dict[str, dict[str, Any]] = {
-    "a file that lost a row": {"receipts": f"update receipt set rows_read = rows_read + 1 where source_id = 'calls' and batch_date = date '{NIGHT}'"},
+    "a file that lost a row": {
+        "receipts": f"update receipt set rows_read = rows_read + 1 where source_id = 'calls' and batch_date = date '{NIGHT}'"
+    },
     "a pool file that lost a row": {
         "pool_tamper": f"delete from pool_row where rowid = (select max(rowid) from pool_row where source_id = 'calls' and batch_date = date '{NIGHT}')"
     },
     "a pool file that nobody knows": {"pool_tamper": f"insert into pool_row values ('calls', date '{MONTH - dt.timedelta(days=1)}', 1)"},
-    "an inventory that disagrees": {"pool_tamper": f"update batch set rows_accepted = 9 where source_id = 'calls' and batch_date = date '{NIGHT}'"},
+    "an inventory that disagrees": {
+        "pool_tamper": f"update batch set rows_accepted = 9 where source_id = 'calls' and batch_date = date '{NIGHT}'"
+    },
 }
 
 
@@ -314,7 +339,9 @@ def test_what_does_not_balance_holds_the_products_that_read_it(name: str, pool: 
 
 
 def test_rows_that_stand_for_several_balance_by_their_count(pool: AuditHome, expectations_worker: Worker) -> None:
-    reduced = "create or replace table pool_row as select source_id, batch_date, sum(row_count)::bigint as row_count from pool_row group by all"
+    reduced = (
+        "create or replace table pool_row as select source_id, batch_date, sum(row_count)::bigint as row_count from pool_row group by all"
+    )
     pool.build(pool_tamper=reduced)
     assert _audit(pool, expectations_worker).held == {}
 

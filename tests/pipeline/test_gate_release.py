@@ -14,8 +14,8 @@ from typing import Any
 
 import duckdb
 import pytest
-
 from audit_home import NIGHT, AuditHome
+
 from dagster_project.audit.candidate import CandidateRefusedError
 from dagster_project.audit.expectations import Worker
 from dagster_project.release import (
@@ -33,7 +33,9 @@ from dagster_project.release import (
 )
 
 NEXT = NIGHT + dt.timedelta(days=1)
-BAD_INCIDENTS = [f"update kpi set numerator = numerator + 1 where kpi_id = 'INC-1' and unit_code = 'A' and grain = 'day' and period_start = date '{{}}'"]
+BAD_INCIDENTS = [
+    "update kpi set numerator = numerator + 1 where kpi_id = 'INC-1' and unit_code = 'A' and grain = 'day' and period_start = date '{}'"
+]
 
 
 def _bad_incidents(night: dt.date) -> list[str]:
@@ -66,9 +68,22 @@ def test_a_release_holds_the_figures_the_counts_and_what_is_known_of_them(pool: 
     result = release()
     assert (result.version, result.is_new, result.became_current) == ("20240131-001", True, True)
     tables = {name for (name,) in _query(pool, "select table_name from duckdb_tables()")}
-    assert tables == {"kpi", "fct_kpi_count", "kpi_catalogue", "unit", "mart_incident", "mart_mediation", "receipt", "release_info", "gate_result"}
+    assert tables == {
+        "kpi",
+        "fct_kpi_count",
+        "kpi_catalogue",
+        "unit",
+        "mart_incident",
+        "mart_mediation",
+        "receipt",
+        "release_info",
+        "gate_result",
+    }
     month = "grain = 'month' and unit_code = 'C'"
-    assert _query(pool, f"select kpi_id, numerator, denominator from kpi where {month} order by 1") == [("INC-1", 31 * 7, None), ("MED-1", 31 * 8, 31 * 10)]
+    assert _query(pool, f"select kpi_id, numerator, denominator from kpi where {month} order by 1") == [
+        ("INC-1", 31 * 7, None),
+        ("MED-1", 31 * 8, 31 * 10),
+    ]
     assert _query(pool, "select distinct stale, as_of, origin_release from kpi") == [(False, NIGHT, "20240131-001")]
     assert _query(pool, "select sum(numerator) from fct_kpi_count where kpi_id = 'INC-1'") == [(31 * 7,)]
     assert _query(pool, "select product, status, age_days, reason from release_info order by 1") == [
@@ -140,7 +155,7 @@ def test_a_first_release_leaves_a_failing_product_out_visibly(pool: AuditHome, r
     assert _query(pool, "select count(*) from duckdb_tables() where table_name = 'mart_incident'") == [(0,)]
     (status, reason) = _query(pool, "select status, reason from release_info where product = 'incident'")[0]
     assert status == "left_out" and "additive_kpi" in reason
-    assert _query(pool, "select product, \"check\" from gate_result where not passed") == [("incident", "dbt:additive_kpi")]
+    assert _query(pool, 'select product, "check" from gate_result where not passed') == [("incident", "dbt:additive_kpi")]
 
 
 def test_a_held_product_keeps_its_last_good_state_marked_stale(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
@@ -152,7 +167,9 @@ def test_a_held_product_keeps_its_last_good_state_marked_stale(pool: AuditHome, 
         ("mediation", False, NEXT, second.version),
     ]
     assert _query(pool, "select distinct stale, origin_release from mart_incident") == [(True, first.version)]
-    ((status, age, origin, reason),) = _query(pool, "select status, age_days, origin_release, reason from release_info where product = 'incident'")
+    ((status, age, origin, reason),) = _query(
+        pool, "select status, age_days, origin_release, reason from release_info where product = 'incident'"
+    )
     assert (status, age, origin) == ("stale", 1, first.version) and "additive_kpi" in reason
     assert _query(pool, "select passed from gate_result where product = 'incident' and \"check\" = 'dbt:additive_kpi'") == [(False,)]
 
@@ -169,7 +186,9 @@ def test_a_good_night_after_bad_ones_heals_by_itself(pool: AuditHome, release: C
     assert _query(pool, "select distinct stale from kpi") == [(False,)]
 
 
-def test_a_night_on_which_everything_is_held_is_still_released_with_its_reasons(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+def test_a_night_on_which_everything_is_held_is_still_released_with_its_reasons(
+    pool: AuditHome, release: Callable[..., PublishResult]
+) -> None:
     first = release()
     second = release(NEXT, node_status={"fct_kpi_count": "error"})
     assert second.is_new and second.release.stale == ("incident", "mediation")
@@ -177,7 +196,9 @@ def test_a_night_on_which_everything_is_held_is_still_released_with_its_reasons(
     assert _query(pool, "select count(*) from release_info where reason like '%fct_kpi_count%'") == [(2,)]
 
 
-def test_a_rebuilt_night_that_now_fails_falls_back_to_what_was_published_of_it(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+def test_a_rebuilt_night_that_now_fails_falls_back_to_what_was_published_of_it(
+    pool: AuditHome, release: Callable[..., PublishResult]
+) -> None:
     first = release()
     second = release(tamper=_bad_incidents(NIGHT))
     assert second.version == "20240131-002"
@@ -193,7 +214,13 @@ def test_a_product_that_had_figures_does_not_go_out_empty(pool: AuditHome, relea
 
 
 def test_a_product_that_never_had_figures_goes_out_empty_with_a_warning(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
-    result = release(tamper=["delete from kpi where product = 'mediation'", "delete from mart_mediation", "delete from fct_kpi_count where kpi_id = 'MED-1'"])
+    result = release(
+        tamper=[
+            "delete from kpi where product = 'mediation'",
+            "delete from mart_mediation",
+            "delete from fct_kpi_count where kpi_id = 'MED-1'",
+        ]
+    )
     assert result.report.held == {}
     assert _query(pool, "select severity, passed from gate_result where product = 'mediation' and \"check\" = 'rows'") == [("warn", False)]
     assert _query(pool, "select count(*) from mart_mediation") == [(0,)]
@@ -245,7 +272,10 @@ def test_a_complete_month_that_moves_warns_with_the_numbers(pool: AuditHome, rel
     pool.first_day = dt.date(2023, 12, 1)
     release()
     second = release(
-        NEXT, tamper=["update kpi set numerator = numerator * 2, value = value * 2 where kpi_id = 'INC-1' and grain in ('month', 'day') and period_start < date '2024-01-01'"]
+        NEXT,
+        tamper=[
+            "update kpi set numerator = numerator * 2, value = value * 2 where kpi_id = 'INC-1' and grain in ('month', 'day') and period_start < date '2024-01-01'"
+        ],
     )
     failed = {v.check: v for v in second.report.of_product["incident"] if not v.passed}
     assert set(failed) == {"restatement"}
@@ -263,7 +293,9 @@ def test_an_older_night_is_released_and_does_not_become_current(pool: AuditHome,
     assert [r.version for r in list_releases(pool.home)] == [older.version, newer.version]
 
 
-def test_rollback_lets_readers_see_the_older_release_and_later_nights_go_on_from_it(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+def test_rollback_lets_readers_see_the_older_release_and_later_nights_go_on_from_it(
+    pool: AuditHome, release: Callable[..., PublishResult]
+) -> None:
     first, second = release(), release(NEXT)
     assert rollback(pool.home, first.version).is_current
     assert _query(pool, "select distinct as_of from kpi") == [(NIGHT,)]
@@ -293,7 +325,9 @@ def test_nothing_published_yet_is_said_so(pool: AuditHome) -> None:
         open_current(pool.home)
 
 
-def test_a_candidate_altered_while_it_is_published_is_refused(pool: AuditHome, release: Callable[..., PublishResult], expectations_worker: Worker) -> None:
+def test_a_candidate_altered_while_it_is_published_is_refused(
+    pool: AuditHome, release: Callable[..., PublishResult], expectations_worker: Worker
+) -> None:
     first = release()
 
     class Meddler(Worker):
@@ -345,7 +379,15 @@ def _die_in(name: str, after: bool) -> None:
 
 @pytest.mark.parametrize(
     ("place", "after"),
-    [("write_bundle", False), ("write_bundle", True), ("assemble", True), ("seal", True), ("move_into_place", True), ("point", True), ("sweep_unused", False)],
+    [
+        ("write_bundle", False),
+        ("write_bundle", True),
+        ("assemble", True),
+        ("seal", True),
+        ("move_into_place", True),
+        ("point", True),
+        ("sweep_unused", False),
+    ],
 )
 def test_a_killed_publish_leaves_readers_a_whole_release_and_the_next_one_arrives_at_the_same(
     place: str, after: bool, pool: AuditHome, release: Callable[..., PublishResult], expectations_worker: Worker, tmp_path: Path
@@ -353,7 +395,9 @@ def test_a_killed_publish_leaves_readers_a_whole_release_and_the_next_one_arrive
     undisturbed = AuditHome(tmp_path / "undisturbed")
     for night in (NIGHT, NEXT):
         undisturbed.build(night)
-        expected = gate_and_publish(undisturbed.home, night, undisturbed.contracts, worker=expectations_worker).release.manifest.content_hash
+        expected = gate_and_publish(
+            undisturbed.home, night, undisturbed.contracts, worker=expectations_worker
+        ).release.manifest.content_hash
 
     first = release()
     pool.build(NEXT)
@@ -392,7 +436,9 @@ def _read_without_pause(root: Path, stop: Any, outcome: Any) -> None:
         try:
             with open_current(home) as connection:
                 versions = connection.execute("select distinct origin_release from kpi union select version from release_info").fetchall()
-                total, days = connection.execute("select sum(numerator), max(period_end) from kpi where kpi_id = 'INC-1' and grain = 'day' and unit_code = 'C'").fetchone() or (0, None)
+                total, days = connection.execute(
+                    "select sum(numerator), max(period_end) from kpi where kpi_id = 'INC-1' and grain = 'day' and unit_code = 'C'"
+                ).fetchone() or (0, None)
             if len(versions) != 1:
                 faults.append(f"mixed release: {versions}")
             if total != 7 * days.day:

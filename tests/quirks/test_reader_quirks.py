@@ -251,6 +251,13 @@ def test_repeated_header_is_filtered_where_the_contract_expects_it(tmp_path: Pat
     assert [(r.row_number, r.reason, r.filtered) for r in outcome.rejects] == [(1, "repeated_header", True), (3, "repeated_header", True)]
 
 
+def test_files_put_together_with_their_headers_and_byte_order_marks(tmp_path: Path) -> None:
+    one = b"\xef\xbb\xbf" + TEXT.encode()
+    outcome = read(write(tmp_path, one + one), repeated_header="skip")
+    assert outcome.why == [(4, "repeated_header")]
+    assert outcome.cells == [cells for _, cells in ROWS + ROWS]
+
+
 def test_row_that_shares_only_some_cells_with_the_header_is_data(tmp_path: Path) -> None:
     outcome = read(write(tmp_path, "编号,姓名,金额\n编号,姓名,10\n"), ["编号", "姓名"])
     assert (outcome.rows, outcome.rejects) == ([(1, ("编号", "姓名"))], [])

@@ -74,7 +74,10 @@ def test_zip_of_several_members_numbers_the_rows_of_each(tmp_path: Path) -> None
 def test_zip_member_glob(tmp_path: Path) -> None:
     path = write(tmp_path, zipped({"readme.txt": b"hello", "data/calls.csv": TEXT.encode()}))
     assert read(path, member="data/*.csv").rows == ROWS
-    assert read(path, member="*.tsv").message == "calls.csv: the zip holds no member that matches '*.tsv'; its members: readme.txt, data/calls.csv"
+    assert (
+        read(path, member="*.tsv").message
+        == "calls.csv: the zip holds no member that matches '*.tsv'; its members: readme.txt, data/calls.csv"
+    )
 
 
 def test_zip_with_gbk_member_names(tmp_path: Path) -> None:
@@ -153,7 +156,10 @@ def test_zip_bomb_that_understates_its_size(tmp_path: Path) -> None:
 
 def test_expansion_beyond_the_absolute_limit(tmp_path: Path) -> None:
     limits = dataclasses.replace(DEFAULT_LIMITS, expanded_bytes=100_000)
-    assert "expands to more than the limit of 100,000 bytes" in read(write(tmp_path, gzip.compress(many_rows(20_000).encode())), limits=limits).message
+    assert (
+        "expands to more than the limit of 100,000 bytes"
+        in read(write(tmp_path, gzip.compress(many_rows(20_000).encode())), limits=limits).message
+    )
 
 
 def test_genuine_delivery_that_packs_well_is_read(tmp_path: Path) -> None:
@@ -163,7 +169,9 @@ def test_genuine_delivery_that_packs_well_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "inner", [gzip.compress(TEXT.encode()), zipped({"a.csv": TEXT.encode()}), b"Rar!\x1a\x07\x00", b"7z\xbc\xaf\x27\x1c"], ids=["gz", "zip", "rar", "7z"]
+    "inner",
+    [gzip.compress(TEXT.encode()), zipped({"a.csv": TEXT.encode()}), b"Rar!\x1a\x07\x00", b"7z\xbc\xaf\x27\x1c"],
+    ids=["gz", "zip", "rar", "7z"],
 )
 def test_archive_inside_an_archive(tmp_path: Path, inner: bytes) -> None:
     assert "archive" in read(write(tmp_path, gzip.compress(inner))).message

@@ -106,11 +106,13 @@ def test_empty_document(tmp_path: Path) -> None:
 
 
 def test_lines_delivered_as_a_document(tmp_path: Path) -> None:
-    assert "if each line is a record of its own, say 'kind: ndjson'" in read_json(write(tmp_path, '{"id":1,"name":"a"}\n{"id":2}\n')).message
+    assert (
+        "if each line is a record of its own, say 'kind: ndjson'" in read_json(write(tmp_path, '{"id":1,"name":"a"}\n{"id":2}\n')).message
+    )
 
 
 def test_wrong_encoding_of_a_document(tmp_path: Path) -> None:
-    content = '[{"id":1,"name":"a"},'.encode() + '{"id":2,"name":"李"}]'.encode("gb18030")
+    content = b'[{"id":1,"name":"a"},' + '{"id":2,"name":"李"}]'.encode("gb18030")
     outcome = read_json(write(tmp_path, content))
     assert outcome.numbers == [1]
     assert f"row 2: byte 0x{content[37]:02x} at position 38 is not utf-8" in outcome.message
@@ -291,6 +293,12 @@ def test_only_the_wanted_parquet_columns_are_read(tmp_path: Path) -> None:
 def test_parquet_texts_in_gbk_bytes(tmp_path: Path) -> None:
     path = parquet(tmp_path, {"姓名": pa.array(["张三".encode("gbk"), None, b"\xff"])})
     assert read_parquet(path, ["姓名"], encoding="gbk").message == "calls.parquet, row 3: column '姓名' holds bytes that are not gbk"
+
+
+def test_parquet_text_that_is_not_the_utf8_it_says_it_is(tmp_path: Path) -> None:
+    wrong = pa.array([b"a", b"\xd5\xc5"]).view(pa.string())
+    outcome = read_parquet(parquet(tmp_path, {"姓名": wrong}), ["姓名"])
+    assert outcome.message == "calls.parquet, row 2: column '姓名' holds bytes that are not utf-8"
 
 
 def test_parquet_text_with_nul_rejects_the_row(tmp_path: Path) -> None:

@@ -46,7 +46,12 @@ def lineage(tmp_path: Path) -> Lineage:
                 "stg_mediation": ("staging", ["pool.mediation"], {}, []),
                 "dim_unit": ("intermediate", ["pool.unit"], {}, []),
                 "int_count_clearance": ("intermediate", ["stg_case", "dim_unit"], {"product": "clearance"}, count_columns),
-                "int_count_mediation": ("intermediate", ["stg_mediation", "dim_unit"], {"products": ["mediation", "disputes"]}, count_columns),
+                "int_count_mediation": (
+                    "intermediate",
+                    ["stg_mediation", "dim_unit"],
+                    {"products": ["mediation", "disputes"]},
+                    count_columns,
+                ),
                 "int_count_unclaimed": ("intermediate", ["pool.observation"], {}, count_columns),
                 "fct_kpi_count": ("marts", ["int_count_clearance", "int_count_mediation", "int_count_unclaimed"], {}, count_columns),
                 "kpi": ("marts", ["fct_kpi_count"], {}, ["product", "kpi_id"]),

@@ -24,7 +24,14 @@ def test_telephones_ids_and_cards_are_masked(personal: str) -> None:
 @pytest.mark.parametrize(
     "code",
     ["110101000000", "A3301060000002024010001", "330106000000", "110105194912310029", "20240131", "12345678901"],
-    ids=["unit", "case number", "unit of another city", "18 digits that fail the check digit", "day", "11 digits that are no mobile number"],
+    ids=[
+        "unit",
+        "case number",
+        "unit of another city",
+        "18 digits that fail the check digit",
+        "day",
+        "11 digits that are no mobile number",
+    ],
 )
 def test_codes_of_units_and_cases_stay_readable(code: str) -> None:
     assert masked(code) == code

@@ -10,9 +10,11 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openpyxl
 import pyarrow.parquet as pq
 import pytest
@@ -21,12 +23,13 @@ from dagster_project.city.calendar import day_factor, in_festival_window
 from dagster_project.city.clock import NEVER, compact, date_of, seconds_of, spelled
 from dagster_project.city.people import identity_numbers
 from dagster_project.city.places import UNASSIGNED, found
+from dagster_project.city.sample import SAMPLE, write_sample
 from dagster_project.city.simulate import simulate
 from dagster_project.city.truth import COVERED
 from dagster_project.city.world import live
 
-SMALL: dict[str, Any] = {"seed": 7, "first_night": dt.date(2025, 3, 1), "nights": 7, "history_days": 160, "counties": 2, "stations_per_county": 2}
-CALL_COLUMNS = 26
+FIRST_NIGHT = dt.date(2025, 3, 1)
+SMALL: dict[str, Any] = {"seed": 7, "first_night": FIRST_NIGHT, "nights": 7, "history_days": 160, "counties": 2, "stations_per_county": 2}
 
 
 @dataclass(frozen=True)
@@ -34,14 +37,19 @@ class City:
     out: Path
 
     def truth(self, name: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = pq.read_table(self.out / "truth" / f"{name}.parquet").to_pylist()
-        return rows
+        return _rows(self.out / "truth" / f"{name}.parquet")
 
     def files(self, source: str) -> list[Path]:
         return sorted(self.out.glob(f"*/{source}/*/*"), key=lambda path: (path.parent.name, path.name))
 
     def relative(self, path: Path) -> str:
         return path.relative_to(self.out).as_posix()
+
+
+@cache
+def _rows(path: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    return rows
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +104,34 @@ def test_further_nights_leave_the_earlier_deliveries_as_they_were(city: City, tm
     assert max(name.split("/")[2] for name in shorter) == "20250304"
 
 
+def contents(folder: Path) -> dict[str, Any]:
+    """What is in the delivered files, apart from how a workbook is compressed."""
+    files = [path for path in folder.rglob("*") if path.suffix in {".csv", ".json", ".ndjson", ".xlsx"}]
+    return {p.relative_to(folder).as_posix(): sheet_rows(p) if p.suffix == ".xlsx" else p.read_bytes() for p in files}
+
+
+def test_the_tracked_sample_is_the_one_that_is_written(tmp_path: Path) -> None:
+    write_sample(tmp_path)
+    assert contents(tmp_path) == contents(SAMPLE), "run: python -m dagster_project.city.sample"
+    assert sum(path.stat().st_size for path in SAMPLE.rglob("*") if path.is_file()) < 200_000
+
+
+def test_a_sample_is_written_over_the_one_before(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("stays", encoding="utf-8")
+    (tmp_path / "call").mkdir()
+    (tmp_path / "call" / "old.csv").write_text("goes", encoding="utf-8")
+    write_sample(tmp_path)
+    assert not (tmp_path / "call" / "old.csv").exists()
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == "stays"
+
+
 def test_what_comes_back_says_what_was_written(city: City, tmp_path: Path) -> None:
     said: list[str] = []
     delivery = simulate(tmp_path, scale=0.3, progress=said.append, **{**SMALL, "history_days": 30, "nights": 2})
     delivered = [name for name in fingerprints(tmp_path) if not name.startswith("truth/")]
     assert delivery.files == len(delivered)
-    assert (delivery.initial_load, delivery.first_night, delivery.last_night) == (dt.date(2025, 2, 28), dt.date(2025, 3, 1), dt.date(2025, 3, 2))
+    day = dt.timedelta(days=1)
+    assert (delivery.initial_load, delivery.first_night, delivery.last_night) == (FIRST_NIGHT - day, FIRST_NIGHT, FIRST_NIGHT + day)
     assert any("call_form" in text for text in said)
 
 
@@ -142,9 +172,23 @@ def test_the_ledger_and_its_summary_count_alike(city: City) -> None:
     assert counted == {(source, kind): n for source, kinds in summary["faults"].items() for kind, n in kinds.items()}
     kinds = {kind for _, kind in counted}
     assert kinds == {
-        "duplicate_row", "bad_date", "bad_code", "impossible_time", "ragged_row", "missing_key", "unknown_unit", "quoted_newline", "test_row",
-        "late_row", "renamed_column", "redelivered_file", "missing_batch", "identical_row", "padded_figure", "figure_not_reproducible",
-    }  # fmt: skip
+        "duplicate_row",
+        "bad_date",
+        "bad_code",
+        "impossible_time",
+        "ragged_row",
+        "missing_key",
+        "unknown_unit",
+        "quoted_newline",
+        "test_row",
+        "late_row",
+        "renamed_column",
+        "redelivered_file",
+        "missing_batch",
+        "identical_row",
+        "padded_figure",
+        "figure_not_reproducible",
+    }
     assert all(n > 0 for kinds in summary["records"].values() for n in kinds.values())
 
 
@@ -256,10 +300,22 @@ def test_the_truth_about_incidents_is_that_of_the_forms(city: City) -> None:
 
 
 PARTITIONS = [
-    ("INC-1", "category"), ("INC-1", "channel"), ("INC-2", "category"), ("INC-5", "category"), ("INC-4", "category"), ("CR-1.filed", "category"),
-    ("CR-2", "lag"), ("CR-2.30", "category"), ("RT-2", "place_kind"), ("MED-1", "dispute_kind"), ("MED-1", "result"), ("SAT-1", "attempt"),
-    ("SAT-1", "channel"), ("SAT-2", "category"), ("SAT-3", "channel"),
-]  # fmt: skip
+    ("INC-1", "category"),
+    ("INC-1", "channel"),
+    ("INC-2", "category"),
+    ("INC-5", "category"),
+    ("INC-4", "category"),
+    ("CR-1.filed", "category"),
+    ("CR-2", "lag"),
+    ("CR-2.30", "category"),
+    ("RT-2", "place_kind"),
+    ("MED-1", "dispute_kind"),
+    ("MED-1", "result"),
+    ("SAT-1", "attempt"),
+    ("SAT-1", "channel"),
+    ("SAT-2", "category"),
+    ("SAT-3", "channel"),
+]
 
 
 @pytest.mark.parametrize(("kpi_id", "kind"), PARTITIONS)
@@ -302,23 +358,20 @@ def test_no_figure_stands_under_a_unit_that_was_closed(city: City) -> None:
 
 
 def test_records_hang_together(city: City) -> None:
-    header, calls = [], set()
-    for path in city.files("call_form"):
-        header, rows = csv_rows(path)
-        calls |= {row[0] for row in rows}
-    cases: dict[str, str] = {}
-    for path in city.files("case_form"):
-        header, rows = csv_rows(path)
-        cases |= {row[0]: row[1] for row in rows}
+    calls = {row[0] for path in city.files("call_form") for row in csv_rows(path)[1]}
+    cases = {row[0]: row[1] for path in city.files("case_form") for row in csv_rows(path)[1]}
     assert all(len(number) == 23 and number[0] == "A" for number in cases)
     from_calls = [number for number in cases.values() if number != "(null)"]
-    assert from_calls and set(from_calls) <= calls and len(set(from_calls)) == len(from_calls)
+    assert from_calls and len(set(from_calls)) == len(from_calls)
     events = [row for path in city.files("case_event") for row in delivered_rows(path)]
     assert {row[0] for row in events} <= set(cases)
     callbacks = [row for path in city.files("callback_record") for row in delivered_rows(path)]
-    assert {row[0] for row in callbacks} <= calls
     disputes = [row for path in city.files("mediation_ledger") for row in delivered_rows(path)]
-    assert {row[1] for row in disputes if row[1]} <= calls
+    named = set(from_calls) | {row[0] for row in callbacks} | {row[1] for row in disputes if row[1]}
+    without_number = sum(f["kind"] == "missing_key" for f in city.truth("faults"))
+    not_yet_delivered = {number for number in named - calls if number[6:14] >= "20250306"}
+    assert len(named - calls - not_yet_delivered) <= without_number
+    assert len(named & calls) > 1000
 
 
 def test_few_printed_figures_do_not_follow_from_their_counts(city: City) -> None:
@@ -337,7 +390,7 @@ def test_few_printed_figures_do_not_follow_from_their_counts(city: City) -> None
 
 
 def test_preventable_incidents_fall_year_on_year_and_the_festival_is_quiet() -> None:
-    world = live(3, dt.date(2024, 7, 1), dt.date(2025, 8, 31), 4, 3, 3.0)
+    world = live(3, dt.date(2024, 7, 1), dt.date(2025, 8, 31), 4, 3, 2.0)
     by_month = Counter[tuple[bool, str]]()
     falling = {"010201", "010202", "010301", "010302", "010303"}
     for category, reported in zip(world.calls.category.tolist(), world.calls.reported.tolist(), strict=True):
@@ -346,19 +399,18 @@ def test_preventable_incidents_fall_year_on_year_and_the_festival_is_quiet() -> 
     others = 1 - sum(by_month[False, f"2025-{m}"] for m in ("07", "08")) / sum(by_month[False, f"2024-{m}"] for m in ("07", "08"))
     assert 0.30 < drop < 0.47
     assert -0.05 < others < 0.12
-    assert in_festival_window(dt.date(2025, 1, 24)) and in_festival_window(dt.date(2025, 2, 18)) and not in_festival_window(dt.date(2025, 2, 19))
+    assert in_festival_window(dt.date(2025, 1, 24)) and in_festival_window(dt.date(2025, 2, 18))
+    assert not in_festival_window(dt.date(2025, 2, 19))
     assert day_factor(dt.date(2025, 2, 5)) < 0.7 * day_factor(dt.date(2025, 3, 5))
-    festival = [by_day for day, by_day in Counter(date_of(t) for t in world.calls.reported.tolist()).items() if in_festival_window(day)]
-    ordinary = [by_day for day, by_day in Counter(date_of(t) for t in world.calls.reported.tolist()).items() if not in_festival_window(day)]
+    by_day = Counter(date_of(t) for t in world.calls.reported.tolist())
+    festival = [n for day, n in by_day.items() if in_festival_window(day)]
+    ordinary = [n for day, n in by_day.items() if not in_festival_window(day)]
     assert sum(festival) / len(festival) < 0.7 * sum(ordinary) / len(ordinary)
 
 
 def test_times_are_printed_as_the_systems_print_them() -> None:
     moment = seconds_of(dt.date(2024, 2, 29)) + 8 * 3600 + 5
-    times = live(1, dt.date(2025, 3, 1), dt.date(2025, 3, 2), 1, 1, 0.2).calls.reported[:0]
-    assert compact(times) == spelled(times) == []
-    import numpy as np
-
+    assert compact(np.array([], dtype=np.int64)) == []
     both = np.array([moment, NEVER])
     assert compact(both) == ["20240229080005", ""]
     assert spelled(both) == ["2024-02-29 08:00:05", ""]

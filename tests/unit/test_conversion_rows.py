@@ -22,8 +22,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return Home.at(tmp_path_factory.mktemp("home")).ensure()
 
 
-ENTITY = make_entity(id="text", kind={"type": "text", "codes": ("a", "b")}, n="integer", at={"type": "timestamp", "required": True})
-COLUMNS: dict[str, Any] = {"id": "ID", "kind": "K", "n": "N", "at": "T"}
+ENTITY = make_entity(id="text", kind={"type": "text", "codes": ("a", "b")}, n="integer", seen={"type": "timestamp", "required": True})
+COLUMNS: dict[str, Any] = {"id": "ID", "kind": "K", "n": "N", "seen": "T"}
 GOOD = {"ID": "1", "K": "a", "N": "5", "T": "2024-03-05 10:00:00"}
 
 
@@ -34,17 +34,17 @@ def reasons(home: Home, row: dict[str, str | None], **parts: Any) -> list[str]:
 def test_a_good_row_is_accepted_without_reasons(home: Home) -> None:
     row = convert(home, ENTITY, make_contract(COLUMNS), [GOOD])[0]
     assert (row.fate, row.reasons) == ("accepted", [])
-    assert row.values == {"id": "1", "kind": "a", "n": 5, "at": dt.datetime(2024, 3, 5, 10)}
+    assert row.values == {"id": "1", "kind": "a", "n": 5, "seen": dt.datetime(2024, 3, 5, 10)}
 
 
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
-        ({"T": ""}, ["missing_required:at"]),
-        ({"T": "2023-02-30"}, ["bad_type:at"]),
+        ({"T": ""}, ["missing_required:seen"]),
+        ({"T": "2023-02-30"}, ["bad_type:seen"]),
         ({"K": "z"}, ["unknown_code:kind"]),
         ({"N": "x"}, ["bad_type:n"]),
-        ({"K": "z", "N": "x", "T": None}, ["unknown_code:kind", "bad_type:n", "missing_required:at"]),
+        ({"K": "z", "N": "x", "T": None}, ["unknown_code:kind", "bad_type:n", "missing_required:seen"]),
         ({"ID": None}, []),
     ],
 )
@@ -93,12 +93,12 @@ def test_local_columns_serve_conditions_and_are_not_stored(home: Home) -> None:
 
 
 def test_a_correction_puts_right_what_it_finds_and_is_counted(home: Home) -> None:
-    corrections = [{"where": "id = '7'", "set": {"at": "2024-02-29 00:00:00", "kind": "b"}, "reason": "wrong clock", "expect": 1}]
+    corrections = [{"where": "id = '7'", "set": {"seen": "2024-02-29 00:00:00", "kind": "b"}, "reason": "wrong clock", "expect": 1}]
     delivered = [GOOD, GOOD | {"ID": "7", "T": "2024-02-30", "K": "?"}]
     rows, corrected, _ = convert_chunk(home, ENTITY, make_contract(COLUMNS, corrections=corrections), delivered)
     assert [r.reasons for r in rows] == [[], []]
-    assert (rows[1].values["at"], rows[1].values["kind"]) == (dt.datetime(2024, 2, 29), "b")
-    assert (rows[0].values["at"], rows[0].values["kind"]) == (dt.datetime(2024, 3, 5, 10), "a")
+    assert (rows[1].values["seen"], rows[1].values["kind"]) == (dt.datetime(2024, 2, 29), "b")
+    assert (rows[0].values["seen"], rows[0].values["kind"]) == (dt.datetime(2024, 3, 5, 10), "a")
     assert corrected == {0: 1}
 
 
@@ -124,7 +124,7 @@ def test_a_row_that_deletes_its_key_needs_the_key_alone(home: Home) -> None:
     contract = make_contract(columns, extract={"mode": "delta", "key": ["id"], "deleted_when": "_deleted"})
     delivered = [GOOD | {"D": "0"}, {"ID": "2", "D": "1"}, {"ID": "", "D": "1"}, {"ID": "3", "D": ""}]
     rows = convert(home, ENTITY, contract, delivered)
-    assert [r.reasons for r in rows] == [[], [], ["missing_required:id"], ["missing_required:at"]]
+    assert [r.reasons for r in rows] == [[], [], ["missing_required:id"], ["missing_required:seen"]]
     assert [r.values["is_deleted"] for r in rows[:2]] == [False, True]
 
 
@@ -153,7 +153,7 @@ def test_versions_sort_like_the_values_they_stand_for(integers: list[int], decim
 
 
 def test_versions_of_times_sort_by_time(home: Home) -> None:
-    contract = make_contract(COLUMNS, extract={"mode": "delta", "key": ["id"], "version": "at"})
+    contract = make_contract(COLUMNS, extract={"mode": "delta", "key": ["id"], "version": "seen"})
     times = ["2024-03-05 09:00:00", "2024-03-05 10:00:00.5", "2024-03-05 10:00:00", "2023-12-31"]
     versions = [r.values["record_version"] for r in convert(home, ENTITY, contract, [GOOD | {"T": t} for t in times])]
     assert sorted(versions) == [versions[3], versions[0], versions[2], versions[1]]
@@ -169,7 +169,7 @@ def test_a_condition_that_breaks_on_a_value_says_so_without_the_value(home: Home
 
 
 def test_a_condition_that_does_not_fit_its_columns_names_what_is_wrong(home: Home) -> None:
-    contract = make_contract(COLUMNS, filter="at > 5")
+    contract = make_contract(COLUMNS, filter="seen > 5")
     with pytest.raises(ConversionError, match="does not fit"):
         convert(home, ENTITY, contract, [GOOD])
 

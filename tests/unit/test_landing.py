@@ -120,7 +120,11 @@ def test_batch_dates(batch: dict[str, Any], path: str, expected: dt.date) -> Non
 
 @pytest.mark.parametrize(
     ("path", "said"),
-    [("a.csv", "the path does not match"), ("20230231.csv", "'20230231' in the path is no date of the format '%Y%m%d'"), ("20241301.csv", "is no date")],
+    [
+        ("a.csv", "the path does not match"),
+        ("20230231.csv", "'20230231' in the path is no date of the format '%Y%m%d'"),
+        ("20241301.csv", "is no date"),
+    ],
 )
 def test_file_that_cannot_be_dated_is_refused(tmp_path: Path, path: str, said: str) -> None:
     put(tmp_path, path, "20240101.csv")

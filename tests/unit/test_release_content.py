@@ -9,7 +9,12 @@ import pytest
 
 from dagster_project.release.content import table_content
 
-ROWS = [("INC-1", "A", "2024-01-01", 3), ("INC-1", "B", "2024-01-01", 4), ("INC-1", "A", "2024-01-02", None), ("MED-1", "A", "2024-01-01", 3)]
+ROWS = [
+    ("INC-1", "A", "2024-01-01", 3),
+    ("INC-1", "B", "2024-01-01", 4),
+    ("INC-1", "A", "2024-01-02", None),
+    ("MED-1", "A", "2024-01-01", 3),
+]
 
 
 @pytest.fixture
@@ -17,7 +22,11 @@ def connection() -> duckdb.DuckDBPyConnection:
     return duckdb.connect()
 
 
-def _hash(connection: duckdb.DuckDBPyConnection, rows: list[tuple[object, ...]], columns: str = "kpi_id varchar, unit_code varchar, day date, n bigint") -> str:
+def _hash(
+    connection: duckdb.DuckDBPyConnection,
+    rows: list[tuple[object, ...]],
+    columns: str = "kpi_id varchar, unit_code varchar, day date, n bigint",
+) -> str:
     connection.execute(f"create or replace table t ({columns})")
     connection.executemany(f"insert into t values ({', '.join('?' for _ in rows[0])})", [list(r) for r in rows])
     return table_content(connection, "t").content_hash
@@ -62,7 +71,10 @@ def test_text_cannot_move_between_columns_and_empty_is_not_null(connection: duck
 
 
 def test_names_and_types_belong_to_the_content(connection: duckdb.DuckDBPyConnection) -> None:
-    assert table_content(connection, "(select 1::bigint as a)").content_hash != table_content(connection, "(select 1::bigint as b)").content_hash
+    assert (
+        table_content(connection, "(select 1::bigint as a)").content_hash
+        != table_content(connection, "(select 1::bigint as b)").content_hash
+    )
     assert table_content(connection, "(select 1::bigint as a)").content_hash != table_content(connection, "(select '1' as a)").content_hash
 
 

@@ -31,6 +31,7 @@ HEADER_SEARCH_ROWS = 1_000
 READ_AHEAD = 2
 _SAMPLE_ROWS = 2_048
 _JOINERS = (b"\x1e", b"\x1f", b"\x1d", b"\x1c", b"\x01", b"\x02", b"\x03", b"\x04")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINES_AS_CELLS = Dialect(b"\0", b'"')
 
 
@@ -254,6 +255,8 @@ def _parse_cells(data: bytes, layout: _Layout, *, checked: bool) -> pa.Table:
     if not data.strip(b"\r\n"):
         return pa.table({name: pa.array([], cell_type) for name in picked})
     quote = layout.dialect.quote
+    if data.startswith(_BYTE_ORDER_MARK):
+        data = b"\n" + data  # pyarrow would take it for the mark of a file; it belongs to the cell
     return pa_csv.read_csv(
         pa.BufferReader(data),
         read_options=pa_csv.ReadOptions(column_names=names, use_threads=False, block_size=len(data) + 1),
@@ -272,8 +275,10 @@ def _may_hold_header(table: pa.Table, layout: _Layout) -> bool:
     """Whether a row begins like a row of the header (in the first column that is read)."""
     column = table.column(0)
     position = int(table.column_names[0])
-    heads = [level[position] for level in layout.header_levels if position < len(level)]
-    return any(pc.any(pc.equal(column, pa.scalar(head).cast(column.type))).as_py() for head in heads if head)
+    heads = [level[position] for level in layout.header_levels if position < len(level) and level[position]]
+    if layout.codec == "utf-8" and position == 0:
+        heads += [_BYTE_ORDER_MARK + head for head in heads]
+    return any(pc.any(pc.equal(column, pa.scalar(head).cast(column.type))).as_py() for head in heads)
 
 
 def _parse_by_record(block: Block, layout: _Layout) -> _Parsed:
@@ -296,8 +301,11 @@ def _parse_by_record(block: Block, layout: _Layout) -> _Parsed:
         reject(i, "ragged_row", f"{records.cells[i]} columns, the header has {layout.width}") for i in np.flatnonzero(ragged).tolist()
     ]
     indices = np.flatnonzero(~nul & ~ragged)
-    table = _parse_cells(_join_runs(data, records.starts, records.ends, indices), layout, checked=False)
-    if table.num_rows != len(indices):
+    try:
+        table = _parse_cells(_join_runs(data, records.starts, records.ends, indices), layout, checked=False)
+    except pa.ArrowInvalid:
+        table = None
+    if table is None or table.num_rows != len(indices):
         raise UnreadableFile("rows cannot be told apart for certain: check 'quote' and 'delimiter' in the contract")
 
     headers = _rows_equal_to_header(table, layout, lambda row: split_record(text_of(int(indices[row])), 0, layout.dialect)[0])
@@ -332,9 +340,12 @@ def _join_runs(data: bytes, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.
 
 
 def _rows_equal_to_header(table: pa.Table, layout: _Layout, cells_of: Callable[[int], list[bytes]]) -> list[int]:
-    """The rows that hold, cell by cell, what a row of the header holds."""
+    """The rows that hold, cell by cell, what a row of the header holds; where files were put together, a byte order mark before it."""
     found: set[int] = set()
-    for level in layout.header_levels:
+    levels = list(layout.header_levels)
+    if layout.codec == "utf-8":
+        levels += [(_BYTE_ORDER_MARK + level[0], *level[1:]) for level in levels]
+    for level in levels:
         alike = np.ones(table.num_rows, dtype=bool)
         for name in table.column_names:
             cell = level[int(name)] if int(name) < len(level) else b""

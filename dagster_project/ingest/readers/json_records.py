@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator
+from json import scanner
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +25,6 @@ CHUNK_CHARACTERS = 16 << 20
 READ_CHARACTERS = 1 << 20
 _BLOCK_BYTES = 4 << 20
 _LINES = Dialect(b"\0", None)
-_LINE_ENDS = re.compile(rb"[\r\n]+")
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
@@ -43,8 +42,7 @@ class _BadRecord(Exception):  # noqa: N818
     """A record that cannot become a row."""
 
 
-@dataclass(frozen=True)
-class _Delivered:
+class _Delivered(NamedTuple):
     """A record (or the _BadRecord that stands for it), its length, and its text where that may be asked for."""
 
     value: Any
@@ -58,6 +56,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_Number, parse_int=_Number, parse_constant=_Number, strict=False)
+_scan_value: Callable[[str, int], tuple[Any, int]] = scanner.make_scanner(_DECODER)  # type: ignore[arg-type]
 
 
 def read_json(stream: ByteStream, file_name: str, format: Format, request: Request, limits: Limits) -> Iterator[RawChunk | RawReject]:
@@ -82,7 +81,11 @@ def _rows(records: Iterator[_Delivered], gathered: _Gathered) -> Iterator[RawChu
             raise
         if record is None:
             break
-        yield from gathered.add(record)
+        reject = gathered.add(record)
+        if reject is not None:
+            yield reject
+        if gathered.is_full:
+            yield from gathered.rest()
     yield from gathered.rest()
 
 
@@ -93,25 +96,29 @@ def _records_of_document(window: _Window, path: list[str]) -> Iterator[_Delivere
 
 def _records_of_lines(text: TextBytes, limits: Limits) -> Iterator[_Delivered]:
     for block in blocks_of_records(text.stream, _LINES, text.offset, _BLOCK_BYTES, limits.record_bytes):
-        position = 0
-        for line in _LINE_ENDS.split(block.data):
-            if line.strip():
-                position = block.data.index(line, position)
-                yield _parse_line(line, text.codec, block.offset + position + 1 if text.verbatim else None)
-                position += len(line)
+        for line in block.data.replace(b"\r", b"\n").split(b"\n"):
+            stripped = line.strip()
+            if not stripped:
+                continue
+            try:
+                decoded = stripped.decode(text.codec)
+            except UnicodeDecodeError as error:
+                # No line before holds these bytes: it would have been the one that fails.
+                position = block.offset + block.data.index(stripped) + error.start + 1 if text.verbatim else None
+                raise UnreadableFile(bad_byte(text.codec, stripped[error.start], position)) from None
+            yield _Delivered(_parse_line(decoded), len(decoded), decoded)
 
 
-def _parse_line(line: bytes, codec: str, start: int | None) -> _Delivered:
+def _parse_line(line: str) -> Any:
     try:
-        text = line.decode(codec)
-    except UnicodeDecodeError as error:
-        raise UnreadableFile(bad_byte(codec, line[error.start], start + error.start if start is not None else None)) from None
-    try:
-        return _Delivered(_DECODER.decode(text), len(text), text)
+        value, end = _scan_value(line, 0)
     except json.JSONDecodeError as error:
-        return _Delivered(_BadRecord(f"{error.msg} at character {error.pos + 1}"), len(text), text)
+        return _BadRecord(f"{error.msg} at character {error.pos + 1}")
+    except StopIteration as stop:
+        return _BadRecord(f"Expecting value at character {stop.value + 1}")
     except RecursionError:
-        return _Delivered(_BadRecord("nested too deeply"), len(text), text)
+        return _BadRecord("nested too deeply")
+    return value if end == len(line) else _BadRecord(f"Extra data at character {end + 1}")
 
 
 class _Gathered:
@@ -128,41 +135,49 @@ class _Gathered:
         self._numbers: list[int] = []
         self._characters = 0
 
-    def add(self, delivered: _Delivered) -> Iterator[RawChunk | RawReject]:
-        self.row += 1
-        self._characters += delivered.characters
-        try:
-            self._records.append(self._checked(delivered.value))
-            self._numbers.append(self.row)
-        except _BadRecord as error:
-            reason = "nul_byte" if "\0" in delivered.text else "bad_json"
-            yield RawReject(self.row, reason, str(error), shape_of(delivered.text), self._file_name)
-        if len(self._records) >= CHUNK_ROWS or self._characters >= CHUNK_CHARACTERS:
-            yield from self.rest()
+    @property
+    def is_full(self) -> bool:
+        return len(self._records) >= CHUNK_ROWS or self._characters >= CHUNK_CHARACTERS
 
-    def _checked(self, record: Any) -> dict[str, Any]:
-        if isinstance(record, _BadRecord):
-            raise record
-        if not isinstance(record, dict):
-            raise _BadRecord(f"the record is {_kind(record)}, not an object")
-        if type(record) is _Repeating:
-            raise _BadRecord("the record names a key twice")
-        for key, value in record.items():
-            if type(value) not in _PLAIN:
-                record[key] = _nested_text(value, self._limits.json_depth)
-        return record
+    def add(self, delivered: _Delivered) -> RawReject | None:
+        """Take a record in; what is no record of columns comes back."""
+        self.row += 1
+        value = delivered.value
+        if type(value) is dict:
+            self._characters += delivered.characters
+            self._records.append(value)
+            self._numbers.append(self.row)
+            return None
+        if isinstance(value, _BadRecord):
+            detail = str(value)
+        elif isinstance(value, _Repeating):
+            detail = "the record names a key twice"
+        else:
+            detail = f"the record is {_kind(value)}, not an object"
+        return self._reject(self.row, "nul_byte" if "\0" in delivered.text else "bad_json", detail, delivered.text)
+
+    def _reject(self, number: int, reason: str, detail: str, text: str) -> RawReject:
+        return RawReject(number, reason, detail, shape_of(text), self._file_name)
 
     def rest(self) -> Iterator[RawChunk | RawReject]:
+        """What is gathered, as a chunk. Raises UnreadableFile when its keys are not the columns that are asked for."""
         records, numbers = self._records, self._numbers
         self._records, self._numbers, self._characters = [], [], 0
         if not records:
             return
         for record in records:
             self._keys.update(dict.fromkeys(record))
-        picked = self._pick()
         keys = list(self._keys)
-        table = {p.name: [record.get(keys[p.position]) for record in records] for p in picked}
-        yield from self._chunks(table, numbers)
+        values = {picked.name: [record.get(keys[picked.position]) for record in records] for picked in self._pick()}
+        bad: dict[int, str] = {}
+        for column in values.values():
+            for row in [row for row, value in enumerate(column) if type(value) not in _PLAIN]:
+                try:
+                    column[row] = _nested_text(column[row], self._limits.json_depth)
+                except _BadRecord as error:
+                    column[row] = None
+                    bad[row] = str(error)
+        yield from self._chunk(values, numbers, bad)
 
     def _pick(self) -> list[Picked]:
         picked = pick_columns(list(self._keys), self._request)
@@ -174,25 +189,30 @@ class _Gathered:
         self._picked = picked
         return picked
 
-    def _chunks(self, table: dict[str, list[str | None]], numbers: list[int]) -> Iterator[RawChunk | RawReject]:
+    def _chunk(self, values: dict[str, list[str | None]], numbers: list[int], bad: dict[int, str]) -> Iterator[RawChunk | RawReject]:
         try:
-            columns = pa.table({name: pa.array(values, pa.string()) for name, values in table.items()})
+            columns = _table(values)
         except UnicodeEncodeError:
-            sound = []
-            for row, number in enumerate(numbers):
-                values = [column[row] or "" for column in table.values()]
-                if any(_holds_surrogate(value) for value in values):
-                    yield RawReject(
-                        number, "bad_json", "an unpaired surrogate is no character", shape_of(",".join(values)), self._file_name
-                    )
-                else:
-                    sound.append(row)
-            numbers = [numbers[row] for row in sound]
-            columns = pa.table({name: pa.array([values[row] for row in sound], pa.string()) for name, values in table.items()})
-        columns, kept, rejects = split_off_nul_rows(columns, pa.array(np.array(numbers, dtype=np.int64)), self._file_name)
+            for column in values.values():
+                for row, value in enumerate(column):
+                    if value is not None and _holds_surrogate(value):
+                        column[row] = None
+                        bad[row] = "a string holds an unpaired surrogate, which is no character"
+            columns = _table(values)
+        row_numbers = pa.array(np.array(numbers, dtype=np.int64))
+        if bad:
+            for row, detail in sorted(bad.items()):
+                yield self._reject(numbers[row], "bad_json", detail, ",".join(column[row] or "" for column in values.values()))
+            sound = pa.array([row not in bad for row in range(len(numbers))])
+            columns, row_numbers = columns.filter(sound), row_numbers.filter(sound)
+        columns, row_numbers, rejects = split_off_nul_rows(columns, row_numbers, self._file_name)
         yield from rejects
-        if len(kept):
-            yield RawChunk(columns, kept, self._file_name)
+        if len(row_numbers):
+            yield RawChunk(columns, row_numbers, self._file_name)
+
+
+def _table(values: dict[str, list[str | None]]) -> pa.Table:
+    return pa.table({name: pa.array(column, pa.string()) for name, column in values.items()})
 
 
 _PLAIN = {str, _Number, type(None)}
@@ -270,10 +290,10 @@ class _Window:
             raise UnreadableFile(self._broken("it ends where a value is expected"))
         while True:
             try:
-                value, end = _DECODER.raw_decode(self._held, self._position)
-            except json.JSONDecodeError as error:
+                value, end = _scan_value(self._held, self._position)
+            except (json.JSONDecodeError, StopIteration) as error:
                 if self._too_long() or not self._more():
-                    raise UnreadableFile(self._broken(error.msg)) from None
+                    raise UnreadableFile(self._broken(getattr(error, "msg", "Expecting value"))) from None
                 continue
             except RecursionError:
                 raise UnreadableFile(self._broken("it is nested too deeply")) from None

@@ -22,6 +22,7 @@ from dagster_project.ingest.readers.raw import RawChunk, RawReject, UnreadableFi
 CHUNK_ROWS = 131_072
 _EXACT_INTEGERS = 2.0**53
 _BINARY = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
+_TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 _OFFSET = r"([+-]\d\d)(\d\d)$"
 _NO_FRACTION = r"\.0+($|Z|[+-])"
 
@@ -46,8 +47,8 @@ def read_parquet(content: Content, file_name: str, encoding: str, request: Reque
                 if len(kept):
                     yield RawChunk(table, kept, file_name)
                 row += batch.num_rows
-        except (pa.ArrowException, OSError) as error:
-            reason = str(error).split("\n", 1)[0][:200]
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            reason = "bytes that are no text" if isinstance(error, UnicodeDecodeError) else str(error).split("\n", 1)[0][:200]
             message = f"the Parquet file is damaged or cut off ({reason}); have it delivered again"
             raise UnreadableFile(message, row=row + 1 if row else None) from None
 
@@ -69,6 +70,8 @@ def _as_text(values: pa.Array, codec: str, name: str, row: int) -> pa.Array:
         return _as_text(values.dictionary_decode(), codec, name, row)
     if any(is_binary(type_) for is_binary in _BINARY):
         return _decoded(values, codec, name, row)
+    if any(is_text(type_) for is_text in _TEXT):
+        return _decoded(values.cast(pa.binary()), "utf-8", name, row)
     if pa.types.is_nested(type_):
         return pa.array([None if value is None else _json(value) for value in values.to_pylist()], pa.string())
     if pa.types.is_floating(type_):
@@ -91,6 +94,12 @@ def _plain_floats(values: pa.Array) -> pa.Array:
 
 
 def _decoded(values: pa.Array, codec: str, name: str, row: int) -> pa.Array:
+    """Texts of bytes. What a file marks as text is checked too: nobody has before."""
+    if codec == "utf-8":
+        try:
+            return values.cast(pa.binary()).cast(pa.string())
+        except pa.ArrowInvalid:
+            pass
     texts: list[str | None] = []
     for index, value in enumerate(values.to_pylist()):
         try:

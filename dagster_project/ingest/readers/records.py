@@ -49,15 +49,37 @@ class Block:
     offset: int
 
 
-@lru_cache(maxsize=64)
-def _cell_pattern(dialect: Dialect) -> re.Pattern[bytes]:
+def _cell_expression(dialect: Dialect) -> bytes:
     delimiter = re.escape(dialect.delimiter)
     plain = rb"[^" + delimiter + rb"\r\n]*+"
     if dialect.quote is None:
-        return re.compile(b"(" + plain + b")(" + delimiter + rb"|\r\n|\n|\r|\Z)")
+        return plain
     quote = re.escape(dialect.quote)
     quoted = quote + rb"(?:[^" + quote + rb"]++|" + quote + quote + rb")*+(?:" + quote + plain + rb"|\Z)"
-    return re.compile(b"(" + quoted + b"|" + plain + b")(" + delimiter + rb"|\r\n|\n|\r|\Z)")
+    return b"(?:" + quoted + b"|" + plain + b")"
+
+
+@lru_cache(maxsize=64)
+def _cell_pattern(dialect: Dialect) -> re.Pattern[bytes]:
+    """A cell and what ends it."""
+    return re.compile(b"(" + _cell_expression(dialect) + b")(" + re.escape(dialect.delimiter) + rb"|\r\n|\n|\r|\Z)")
+
+
+@lru_cache(maxsize=64)
+def _record_pattern(dialect: Dialect) -> re.Pattern[bytes]:
+    """A record, blank or not, and what ends it."""
+    return re.compile(b"(" + _record_expression(dialect) + rb")(?:\r\n|\n|\r|\Z)")
+
+
+@lru_cache(maxsize=64)
+def _whole_records_pattern(dialect: Dialect) -> re.Pattern[bytes]:
+    """As many whole records as there are."""
+    return re.compile(b"(?:" + _record_expression(dialect) + rb"(?:\r\n|\n|\r))*+")
+
+
+def _record_expression(dialect: Dialect) -> bytes:
+    cell = _cell_expression(dialect)
+    return cell + b"(?:" + re.escape(dialect.delimiter) + cell + b")*+"
 
 
 def _quotes(data: bytes, dialect: Dialect) -> tuple[Positions, bool]:
@@ -85,7 +107,7 @@ def find_records(data: bytes, dialect: Dialect) -> Records:
     if dialect.quote is not None and dialect.quote in data:
         quotes, plain = _quotes(data, dialect)
         if not plain:
-            return _find_records_cell_by_cell(data, dialect)
+            return _find_records_one_by_one(data, dialect)
         line_ends = line_ends[np.searchsorted(quotes, line_ends) % 2 == 0]
         delimiters = delimiters[np.searchsorted(quotes, delimiters) % 2 == 0]
     starts = np.concatenate([np.zeros(1, dtype=np.int64), line_ends + 1])
@@ -96,21 +118,20 @@ def find_records(data: bytes, dialect: Dialect) -> Records:
     return Records(starts, ends, cells)
 
 
-def _find_records_cell_by_cell(data: bytes, dialect: Dialect) -> Records:
-    found: list[tuple[int, int, int]] = []
-    start, cells, position = 0, 0, 0
-    match_cell = _cell_pattern(dialect).match
-    while position < len(data) or cells:
-        cell = match_cell(data, position)
-        assert cell is not None
-        cells += 1
-        position = cell.end()
-        if cell[2] != dialect.delimiter:
-            if cell.end(1) > start:
-                found.append((start, cell.end(1), cells))
-            start, cells = position, 0
+def _find_records_one_by_one(data: bytes, dialect: Dialect) -> Records:
+    found = [
+        (record.start(1), record.end(1), _count_cells(record[1], dialect))
+        for record in _record_pattern(dialect).finditer(data)
+        if record.end(1) > record.start(1)
+    ]
     table: Any = np.array(found, dtype=np.int64).reshape(-1, 3)
     return Records(table[:, 0], table[:, 1], table[:, 2])
+
+
+def _count_cells(record: bytes, dialect: Dialect) -> int:
+    if dialect.quote is None or dialect.quote not in record:
+        return record.count(dialect.delimiter) + 1
+    return len(split_record(record, 0, dialect)[0])
 
 
 def _end_of_last_record(data: bytes, dialect: Dialect) -> int:
@@ -123,16 +144,9 @@ def _end_of_last_record(data: bytes, dialect: Dialect) -> int:
         line_ends = np.flatnonzero((buffer == _NEWLINE) | (buffer == _RETURN))
         outside = line_ends[np.searchsorted(quotes, line_ends) % 2 == 0]
         return int(outside[-1]) + 1 if len(outside) else 0
-    end = position = 0
-    match_cell = _cell_pattern(dialect).match
-    while position < len(data):
-        cell = match_cell(data, position)
-        if cell is None or not cell[2]:
-            break
-        position = cell.end()
-        if cell[2] != dialect.delimiter:
-            end = position
-    return end
+    whole = _whole_records_pattern(dialect).match(data)
+    assert whole is not None
+    return whole.end()
 
 
 def blocks_of_records(stream: ByteStream, dialect: Dialect, offset: int, block_bytes: int, record_bytes: int) -> Iterator[Block]:

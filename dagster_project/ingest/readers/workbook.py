@@ -1,4 +1,4 @@
-"""Excel workbooks (xlsx, xlsm, xls) through calamine, which reads a sheet as a whole: its size is bounded before it is opened.
+"""Excel workbooks (xlsx, xlsm, xls) through calamine, which holds a sheet as a whole and runs in a process of its own.
 
 Cells become text as a person reads them: whole numbers exactly and without '.0', other numbers to the 15 significant digits that
 Excel keeps, dates and times in ISO form, TRUE and FALSE as true and false, error cells (#N/A) as nothing.
@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import pickle
 import re
+import subprocess
+import sys
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import IO, Any
+from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
 
 from dagster_project.contracts.model import Format
-from dagster_project.ingest.decode import ByteStream, Limits, read_whole
+from dagster_project.ingest.decode import ZIP_ERRORS, ByteStream, Limits, read_whole
+from dagster_project.ingest.readers import calamine_worker
 from dagster_project.ingest.readers.header import MergedRange, Request, join_levels, normalise_name, pick_columns
 from dagster_project.ingest.readers.raw import RawChunk, RawReject, UnreadableFile, shape_of, split_off_nul_rows
 
@@ -28,11 +31,6 @@ CHUNK_ROWS = 65_536
 HEADER_SEARCH_ROWS = 1_000
 _EXACT_INTEGERS = 2**53
 _ZIP_START = b"PK"
-_SHEET_ROWS = 1_048_576
-_NARROW = 40
-_FAR_CELL = re.compile(rb"""r=(?<=\sr=)["'](?:([A-Za-z]{2,})\d|[A-Za-z]*(\d{7,}))""")
-_FAR_ROW = re.compile(rb"""<(?:\w+:)?row\s[^<>]*?\br=["'](\d{7,})""")
-_FILLED_CELL = re.compile(rb"""<(?:\w+:)?c\s[^<>]*?\br=["']([A-Za-z]+)(\d+)["'][^<>]*(?<!/)>""")
 
 
 def read_workbook(stream: ByteStream, file_name: str, format: Format, request: Request, limits: Limits) -> Iterator[RawChunk | RawReject]:
@@ -41,27 +39,77 @@ def read_workbook(stream: ByteStream, file_name: str, format: Format, request: R
     _refuse_foreign(data)
     if data.startswith(_ZIP_START):
         _check_archive(data, limits)
-    with _calamine_errors():
-        workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
-    with workbook:
-        name = _choose_sheet(workbook, format.sheet)
-        with _calamine_errors():
-            sheet = workbook.get_sheet_by_name(name)
-        yield from _read_sheet(sheet, file_name, format, request)
+    with _Calamine(data, limits) as calamine:
+        name = _choose_sheet(calamine.sheets(), format.sheet)
+        yield from _read_sheet(calamine.open_sheet(name), name, file_name, format, request)
 
 
-@contextmanager
-def _calamine_errors() -> Iterator[None]:
-    try:
-        yield
-    except PasswordError:
-        raise UnreadableFile("is locked with a password; have it delivered without") from None
-    except (CalamineError, ValueError, OSError) as error:
-        raise UnreadableFile(f"the workbook is damaged ({error}); have it delivered again") from None
-    except BaseException as error:
-        if type(error).__name__ == "PanicException":  # how a fault inside calamine arrives; it is no Exception
-            raise UnreadableFile("the workbook is damaged; have it delivered again") from None
-        raise
+class _Calamine:
+    """The process that holds the workbook; see calamine_worker for what is said between the two."""
+
+    def __init__(self, data: bytes, limits: Limits) -> None:
+        self._limits = limits
+        bounds = [limits.workbook_memory, limits.workbook_seconds, limits.workbook_cells]
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", str(Path(calamine_worker.__file__)), *map(str, bounds)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        self._tell(data)
+
+    def __enter__(self) -> _Calamine:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def _tell(self, message: bytes) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(calamine_worker.LENGTH.pack(len(message)))
+            self._process.stdin.write(message)
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # what it has to say about that, or that it has gone, shows when its answer is read
+
+    def _answer(self, expected: str) -> Any:
+        assert self._process.stdout is not None
+        head = self._process.stdout.read(calamine_worker.LENGTH.size)
+        if len(head) < calamine_worker.LENGTH.size:
+            raise UnreadableFile(
+                f"the workbook cannot be opened within {self._limits.workbook_memory >> 20:,} MiB of memory and "
+                f"{self._limits.workbook_seconds:,} s: it is damaged, or a cell far outside the table makes it huge; "
+                "clear such cells or have it delivered as csv"
+            )
+        kind, content = pickle.loads(self._process.stdout.read(calamine_worker.LENGTH.unpack(head)[0]))
+        if kind == "locked":
+            raise UnreadableFile("is locked with a password; have it delivered without")
+        if kind == "damaged":
+            raise UnreadableFile(f"the workbook is damaged ({content or 'calamine gives up'}); have it delivered again")
+        if kind not in {expected, "end"}:
+            raise RuntimeError(f"the calamine worker answers '{kind}' where '{expected}' is expected")
+        return None if kind == "end" else content
+
+    def sheets(self) -> list[tuple[str, bool, bool]]:
+        """Name, whether it is a worksheet, and whether it is visible, of each sheet."""
+        sheets: list[tuple[str, bool, bool]] = self._answer("sheets")
+        return sheets
+
+    def open_sheet(self, name: str) -> _Rows:
+        self._tell(name.encode())
+        _, left, rows, columns, merged = self._answer("extent")
+        if rows * columns > self._limits.workbook_cells:
+            raise UnreadableFile(
+                f"sheet '{name}' reaches to row {rows:,} and column {columns:,}, more than the limit of {self._limits.workbook_cells:,} "
+                "cells: clear the cells outside the table, or have it delivered as csv"
+            )
+        return _Rows(self._rows(), left, merged)
+
+    def _rows(self) -> Iterator[list[Any]]:
+        while (block := self._answer("rows")) is not None:
+            yield from block
 
 
 def _refuse_foreign(data: bytes) -> None:
@@ -78,62 +126,16 @@ def _check_archive(data: bytes, limits: Limits) -> None:
     """Unpack every part once, counting: what the archive declares of itself cannot be trusted, and calamine has no limits."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            infos = [info for info in archive.infolist() if not info.is_dir()]
+            infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
             _check_expansion(sum(info.file_size for info in infos), len(data), limits)
             expanded = 0
             for info in infos:
-                is_sheet = far_out = False
-                tail = b""
                 with archive.open(info) as part:
                     while piece := part.read(1 << 20):
                         expanded += len(piece)
                         _check_expansion(expanded, len(data), limits)
-                        is_sheet = is_sheet or b"worksheet" in piece
-                        if is_sheet and not far_out:
-                            far_out = any(_is_far_out(cell) for cell in _FAR_CELL.finditer(tail + piece))
-                        tail = piece[-64:]
-                if far_out:
-                    with archive.open(info) as part:
-                        _check_extent(part, limits)
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+    except ZIP_ERRORS as error:
         raise UnreadableFile(f"the workbook is damaged or cut off ({error}); have it delivered again") from None
-
-
-def _is_far_out(cell: re.Match[bytes]) -> bool:
-    """Whether a sheet that reaches this cell may be too large to be held: calamine makes room for the whole rectangle."""
-    if cell[2] is not None:
-        _refuse_beyond_last_row(int(cell[2]))
-    return cell[1] is not None and _column_number(cell[1]) > _NARROW
-
-
-def _refuse_beyond_last_row(row: int) -> None:
-    if row > _SHEET_ROWS:
-        raise UnreadableFile(f"the workbook is damaged: a sheet has at most {_SHEET_ROWS:,} rows, this one names row {row:,}")
-
-
-def _column_number(letters: bytes) -> int:
-    number = 0
-    for letter in letters.upper():
-        number = number * 26 + letter - 64
-    return number
-
-
-def _check_extent(part: IO[bytes], limits: Limits) -> None:
-    last_row = last_column = 0
-    rest = b""
-    while piece := part.read(1 << 20):
-        text = rest + piece
-        end = text.rfind(b"<")
-        for row in _FAR_ROW.findall(text, 0, end):
-            _refuse_beyond_last_row(int(row))
-        for letters, row in _FILLED_CELL.findall(text, 0, end):
-            last_row, last_column = max(last_row, int(row)), max(last_column, _column_number(letters))
-        rest = text[end:] if len(text) - end < 4096 else b""
-    if last_row * last_column > limits.workbook_cells:
-        raise UnreadableFile(
-            f"a sheet reaches to row {last_row:,} and column {last_column:,}, more than the limit of {limits.workbook_cells:,} cells: clear "
-            "the cells outside the table, or have it delivered as csv"
-        )
 
 
 def _check_expansion(expanded: int, packed: int, limits: Limits) -> None:
@@ -143,11 +145,10 @@ def _check_expansion(expanded: int, packed: int, limits: Limits) -> None:
         raise UnreadableFile(f"the workbook expands more than {limits.expansion_ratio}-fold: taken for a zip bomb")
 
 
-def _choose_sheet(workbook: CalamineWorkbook, wanted: str | None) -> str:
-    sheets = [s for s in workbook.sheets_metadata if s.typ == SheetTypeEnum.WorkSheet]
-    names = [s.name for s in sheets]
+def _choose_sheet(sheets: list[tuple[str, bool, bool]], wanted: str | None) -> str:
+    names = [name for name, is_worksheet, _ in sheets if is_worksheet]
     if wanted is None:
-        visible = [s.name for s in sheets if s.visible == SheetVisibleEnum.Visible]
+        visible = [name for name, is_worksheet, is_visible in sheets if is_worksheet and is_visible]
         if not visible:
             raise UnreadableFile("the workbook has no visible sheet; name one under 'sheet'")
         return visible[0]
@@ -162,11 +163,14 @@ def _choose_sheet(workbook: CalamineWorkbook, wanted: str | None) -> str:
 
 
 class _Rows:
-    """The rows of a sheet from its first row and column on, with their 0-based position; calamine leaves out empty leading columns."""
+    """The rows of a sheet from its first row and column on; calamine leaves out empty leading columns. ``position``: 0-based, of the
+    row given last.
+    """
 
-    def __init__(self, sheet: CalamineSheet) -> None:
-        self._rows = sheet.iter_rows()
-        self._left = sheet.start[1] if sheet.start else 0
+    def __init__(self, rows: Iterator[list[Any]], left: int, merged: list[MergedRange]) -> None:
+        self._rows = rows
+        self._left = left
+        self.merged = merged
         self.position = -1
 
     def next(self) -> list[Any] | None:
@@ -177,8 +181,7 @@ class _Rows:
         return [""] * self._left + row
 
 
-def _read_sheet(sheet: CalamineSheet, file_name: str, format: Format, request: Request) -> Iterator[RawChunk | RawReject]:
-    rows = _Rows(sheet)
+def _read_sheet(rows: _Rows, sheet: str, file_name: str, format: Format, request: Request) -> Iterator[RawChunk | RawReject]:
     levels, names = _read_header(rows, sheet, format)
     picked = pick_columns(names, request, format.repeated_columns)
     number = 0
@@ -210,7 +213,7 @@ def _chunk(names: Sequence[str], cells: list[list[str | None]], numbers: list[in
         yield RawChunk(columns, kept, file_name)
 
 
-def _read_header(rows: _Rows, sheet: CalamineSheet, format: Format) -> tuple[list[list[str]], list[str]]:
+def _read_header(rows: _Rows, sheet: str, format: Format) -> tuple[list[list[str]], list[str]]:
     """The cells of each row of the header, and the column names."""
     first: list[Any] | None = None
     if format.header_contains is not None:
@@ -222,7 +225,7 @@ def _read_header(rows: _Rows, sheet: CalamineSheet, format: Format) -> tuple[lis
         else:
             first = None
         if first is None:
-            where = f"of the first {HEADER_SEARCH_ROWS:,} rows of sheet '{sheet.name}'"
+            where = f"of the first {HEADER_SEARCH_ROWS:,} rows of sheet '{sheet}'"
             raise UnreadableFile(f"none {where} holds '{format.header_contains}'")
     else:
         for _ in range(format.skip_rows):
@@ -233,7 +236,7 @@ def _read_header(rows: _Rows, sheet: CalamineSheet, format: Format) -> tuple[lis
         row = first if first is not None else rows.next()
         first = None
         if row is None:
-            raise UnreadableFile(f"sheet '{sheet.name}' ends before its header of {format.header_rows} row(s) is complete")
+            raise UnreadableFile(f"sheet '{sheet}' ends before its header of {format.header_rows} row(s) is complete")
         if not levels and row.count("") == len(row):
             continue
         if not levels:
@@ -241,14 +244,8 @@ def _read_header(rows: _Rows, sheet: CalamineSheet, format: Format) -> tuple[lis
         levels.append([cell_text(value) or "" for value in row])
     if not levels:
         return [], list(format.names or ())
-    merged = _merged_in_header(sheet, top, len(levels))
+    merged = [((up - top, left), (low - top, right)) for (up, left), (low, right) in rows.merged if low >= top and up < top + len(levels)]
     return levels, join_levels(levels, merged)
-
-
-def _merged_in_header(sheet: CalamineSheet, top: int, depth: int) -> list[MergedRange]:
-    """The merged ranges that lie in the header, relative to its first row."""
-    ranges = sheet.merged_cell_ranges or []
-    return [((up - top, left), (low - top, right)) for (up, left), (low, right) in ranges if low >= top and up < top + depth]
 
 
 def _repeats_header(row: list[Any], levels: list[list[str]]) -> bool:

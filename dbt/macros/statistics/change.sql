@@ -1,41 +1,44 @@
 {#-
-  Change between a current figure and a prior one, as portable SQL expressions over positive exposures.
+  Change between a current figure and a prior one, as portable SQL expressions over positive exposures, given as doubles.
   `dispersion` is the variance over that of a Poisson (or binomial) count, at least 1.
 -#}
 
 {#- Ratio of two rates; null when the prior count is 0: there is no percentage from 0. -#}
 {% macro rate_ratio(current, prior, current_exposure, prior_exposure) -%}
-(({{ current }} / cast({{ current_exposure }} as double)) / nullif({{ prior }} / cast({{ prior_exposure }} as double), 0e0))
+(({{ current }} / {{ current_exposure }}) / nullif({{ prior }} / {{ prior_exposure }}, 0e0))
+{%- endmacro %}
+
+{#- What the ratio is divided and multiplied by for its log-normal 95 % limits; null when a count is 0. -#}
+{% macro ratio_factor(current, prior, dispersion) -%}
+exp({{ z95() }}e0 * sqrt({{ dispersion }} * (1e0 / nullif({{ current }}, 0) + 1e0 / nullif({{ prior }}, 0))))
 {%- endmacro %}
 
 {#-
-  95 % limits of the rate ratio: log-normal with the dispersion; where a count is 0, the exact limits of the conditional binomial
-  (given the total, which share falls to the current period). Null above = unbounded; both null when nothing was counted.
+  95 % limits of the rate ratio from the ratio and its factor; where a count is 0, the exact limits of the conditional binomial (given
+  the total, which share falls to the current period). A null above is no bound; both are null when nothing was counted.
 -#}
-{% macro rate_ratio_lower(current, prior, current_exposure, prior_exposure, dispersion) -%}
-case
-    when {{ current }} > 0 and {{ prior }} > 0
-        then {{ rate_ratio(current, prior, current_exposure, prior_exposure) }} * exp(-{{ z95() }}e0 * sqrt({{ dispersion }} * (1e0 / {{ current }} + 1e0 / {{ prior }})))
-    when {{ prior }} > 0 then 0e0
-    when {{ current }} > 0
-        then {{ prior_exposure }} / cast({{ current_exposure }} as double) / (exp({{ _ln_40() }} / {{ current }}) - 1e0)
-end
+{% macro rate_ratio_lower(ratio, factor, current, prior, current_exposure, prior_exposure) -%}
+coalesce(
+    {{ ratio }} / {{ factor }},
+    case
+        when {{ prior }} > 0 then 0e0
+        when {{ current }} > 0 then {{ prior_exposure }} / {{ current_exposure }} / (exp({{ _ln_40() }} / {{ current }}) - 1e0)
+    end
+)
 {%- endmacro %}
 
-{% macro rate_ratio_upper(current, prior, current_exposure, prior_exposure, dispersion) -%}
-case
-    when {{ current }} > 0 and {{ prior }} > 0
-        then {{ rate_ratio(current, prior, current_exposure, prior_exposure) }} * exp({{ z95() }}e0 * sqrt({{ dispersion }} * (1e0 / {{ current }} + 1e0 / {{ prior }})))
-    when {{ prior }} > 0
-        then {{ prior_exposure }} / cast({{ current_exposure }} as double) * (exp({{ _ln_40() }} / {{ prior }}) - 1e0)
-end
+{% macro rate_ratio_upper(ratio, factor, current, prior, current_exposure, prior_exposure) -%}
+coalesce(
+    {{ ratio }} * {{ factor }},
+    case when {{ prior }} > 0 then {{ prior_exposure }} / {{ current_exposure }} * (exp({{ _ln_40() }} / {{ prior }}) - 1e0) end
+)
 {%- endmacro %}
 
 {% macro _ln_40() -%}3.6888794541139363e0{%- endmacro %}
 
 {#- Variance-stabilised difference of two counts; unit variance at dispersion 1. -#}
 {% macro count_z(current, prior, current_exposure, prior_exposure, dispersion) -%}
-(2e0 * (sqrt({{ current }} * cast({{ prior_exposure }} as double)) - sqrt({{ prior }} * cast({{ current_exposure }} as double)))
+(2e0 * (sqrt({{ current }} * {{ prior_exposure }}) - sqrt({{ prior }} * {{ current_exposure }}))
     / sqrt({{ dispersion }} * ({{ current_exposure }} + {{ prior_exposure }})))
 {%- endmacro %}
 
@@ -66,7 +69,7 @@ end
 {% macro conditional_p(current, prior, current_exposure, prior_exposure, terms) -%}
 {%- set smaller = 'least(' ~ current ~ ', ' ~ prior ~ ')' -%}
 {%- set total = '(' ~ current ~ ' + ' ~ prior ~ ')' -%}
-{%- set odds = '(case when ' ~ current ~ ' <= ' ~ prior ~ ' then ' ~ current_exposure ~ ' / cast(' ~ prior_exposure ~ ' as double) else ' ~ prior_exposure ~ ' / cast(' ~ current_exposure ~ ' as double) end)' -%}
+{%- set odds = '(case when ' ~ current ~ ' <= ' ~ prior ~ ' then ' ~ current_exposure ~ ' / ' ~ prior_exposure ~ ' else ' ~ prior_exposure ~ ' / ' ~ current_exposure ~ ' end)' -%}
 {%- set p_zero = 'exp(-' ~ total ~ ' * ln(1e0 + ' ~ odds ~ '))' -%}
 {%- set ratios = [] -%}
 {%- for k in range(1, terms) -%}
@@ -113,12 +116,20 @@ else {{ n }} * ln({{ n }}) - {{ n }} + 0.5e0 * ln({{ n }}) + 0.9189385332046728e
 end
 {%- endmacro %}
 
-{#- What a reader may be told: a change is called only from |z| >= 3 and p <= 0.05; a null p means that p is below 0.05 for sure. -#}
-{% macro change_verdict(z, p) -%}
+{#-
+  What a reader may be told: 1 a rise, -1 a fall, 0 no clear change. A change is called only from |z| >= 3 and p <= 0.05; a null p says
+  that the exact test was not needed.
+-#}
+{% macro change_call(z, p) -%}
 case
     when {{ z }} is null then null
-    when round({{ z }}, 6) >= 3 and coalesce(round({{ p }}, 6), 0) <= 0.05 then 'rise'
-    when round({{ z }}, 6) <= -3 and coalesce(round({{ p }}, 6), 0) <= 0.05 then 'fall'
-    else 'no clear change'
+    when abs(round({{ z }}, 6)) < 3 then 0
+    when round({{ p }}, 6) > 0.05 then 0
+    when {{ z }} > 0 then 1
+    else -1
 end
+{%- endmacro %}
+
+{% macro verdict_text(call) -%}
+case {{ call }} when 1 then 'rise' when -1 then 'fall' when 0 then 'no clear change' end
 {%- endmacro %}

@@ -13,6 +13,7 @@ counted as (
         fct_kpi_count.kpi_id,
         fct_kpi_count.unit_code,
         fct_kpi_count.cell,
+        split_part(fct_kpi_count.cell, ':', 1) as cell_kind,
         min(fct_kpi_count.day) as first_day,
         max(fct_kpi_count.day) as last_day
     from {{ ref('fct_kpi_count') }} as fct_kpi_count
@@ -24,16 +25,15 @@ counted as (
 classed as (
     select
         counted.*,
-        catalogue.kind,
         catalogue.time_rule,
         case
             when counted.cell = '' or slice_kind.cell_kind is not null then 'figure'
-            when split_part(counted.cell, ':', 1) = 'square' then 'squares'
-            when split_part(counted.cell, ':', 1) = 'result' and catalogue.kind = 'weighted' then 'scores'
+            when counted.cell_kind = 'square' then 'squares'
+            when counted.cell_kind in ('result', 'attempt_result') and catalogue.kind = 'weighted' then 'scores'
         end as role
     from counted
     inner join {{ ref('kpi_catalogue') }} as catalogue on counted.kpi_id = catalogue.kpi_id
-    left join slice_kind on split_part(counted.cell, ':', 1) = slice_kind.cell_kind
+    left join slice_kind on counted.cell_kind = slice_kind.cell_kind
 ),
 
 linked as (
@@ -43,7 +43,11 @@ linked as (
         classed.unit_code as leaf_code,
         classed.role,
         classed.time_rule,
-        case when classed.role = 'figure' then classed.cell else '' end as slice,
+        case
+            when classed.role = 'figure' then classed.cell
+            when classed.cell_kind = 'attempt_result' then 'attempt:' || split_part(classed.cell, ':', 2)
+            else ''
+        end as slice,
         unit_ancestor.ancestor_code as unit_code,
         unit_ancestor.valid_from,
         unit_ancestor.valid_to

@@ -79,18 +79,17 @@ spanned as (
         period.period_start,
         period.period_end,
         period.first_no as period_first_no,
-        period.last_no as period_last_no,
-        period.season,
+        period.ends_no,
+        period.season_no,
         period.year_no,
         period.yoy_period_id,
         period.pop_period_id,
         greatest(period.first_no, covered_scope.covered_from) as open_no,
         least(period.last_no, covered_scope.covered_to, covered_scope.as_of_no) as close_no,
-        period.last_no <= covered_scope.as_of_no
-        and period.last_no <= covered_scope.covered_to
+        period.ends_no <= covered_scope.covered_to
         and period.first_no >= covered_scope.covered_from
-        and period.last_no + covered_scope.maturity_days <= covered_scope.as_of_no as is_complete,
-        period.last_no + covered_scope.maturity_days <= covered_scope.as_of_no or covered_scope.maturity_days = 0 as is_matured
+        and period.ends_no + covered_scope.maturity_days <= covered_scope.as_of_no as is_complete,
+        covered_scope.maturity_days = 0 or period.ends_no + covered_scope.maturity_days <= covered_scope.as_of_no as is_matured
     from covered_scope
     inner join {{ ref('int_period') }} as period
         on covered_scope.first_no <= period.last_no and covered_scope.last_no >= period.opens_no
@@ -115,58 +114,39 @@ measured as (
         on spanned.pattern_key + spanned.open_no - 1 = before_open.day_key
 ),
 
-{#- Strata of the dispersion: months, weeks or kinds of day within one season of one year; what touches the festival is no history. #}
-stratified as (
-    select
-        measured.*,
-        case
-            when grain_no <= 3 and is_complete and festival_days = 0
-                then season * 1000 + grain_no * 10 + case when grain_no = 1 then day_class else 0 end
-        end as stratum
-    from measured
-),
-
-{#- What a comparison leaves out of the history: its strata, of which days, weeks and months keep the rest; or the months of its year. #}
 placed as (
     select
-        stratified.*,
-        case
-            when grain_no <= 3 then stratum
-            when grain_no in (5, 6) then year_no
-            else season * 1000 + 30
-        end as spread_part
-    from stratified
+        measured.*,
+        {{ figure_key('scope_id', 'period_id') }} as period_key
+    from measured
 )
 
 select
     placed.scope_id,
     placed.kpi_id,
     placed.root_code,
-    placed.kind,
     placed.time_rule,
     placed.grain_no,
     placed.grain,
     placed.part,
     placed.period_id,
+    placed.period_key,
     placed.period_first_no as first_no,
-    placed.period_last_no as last_no,
+    placed.ends_no,
     placed.period_start,
     placed.period_end,
     placed.is_complete,
-    placed.is_matured,
     placed.days,
     placed.weight,
-    placed.season,
     placed.year_no,
-    placed.stratum,
-    least(placed.grain_no, 3) as spread_grain_no,
-    placed.spread_part
+    placed.season_no,
+    case when placed.grain_no = 1 then placed.day_class else 0 end as day_class,
+    placed.is_complete and placed.festival_days = 0 as is_history
     {%- for comparison in comparisons %},
     {{ comparison }}.period_id as {{ comparison }}_period_id,
     {{ comparison }}.period_start as {{ comparison }}_period_start,
     {{ comparison }}.days as {{ comparison }}_days,
     {{ comparison }}.weight as {{ comparison }}_weight,
-    {{ comparison }}.spread_part as {{ comparison }}_spread_part,
     coalesce(placed.is_matured and {{ comparison }}.is_matured, false) as {{ comparison }}_is_matured,
     coalesce(placed.is_complete and {{ comparison }}.is_complete, false) as {{ comparison }}_is_complete,
     coalesce(

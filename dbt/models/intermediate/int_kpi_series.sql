@@ -26,8 +26,11 @@ select
     catalogue.kind,
     catalogue.time_rule,
     cast(catalogue.value_scale as double) as value_scale,
-    catalogue.kind in ('count', 'rate', 'ratio') and catalogue.time_rule <> 'last' as is_count,
-    catalogue.kind = 'proportion' as is_share
+    case
+        when catalogue.kind = 'proportion' then 'share'
+        when catalogue.kind in ('count', 'rate', 'ratio') and catalogue.time_rule <> 'last' then 'count'
+        else 'other'
+    end as method
 from series
 inner join {{ ref('kpi_catalogue') }} as catalogue on series.kpi_id = catalogue.kpi_id
 inner join {{ ref('dim_unit') }} as dim_unit on series.unit_code = dim_unit.unit_code

@@ -1,24 +1,48 @@
 {#-
-  Every figure of every series and period, with a 0 where nothing was counted, so that a fall to nothing is seen. Sums over days; of a
-  stock the last state that each leaf reported within the period, and no row where none did.
+  The sums of every series and period, with a 0 where nothing was counted, so that a fall to nothing is seen. Of a stock it is the last
+  state that each leaf reported within the period, and no row where none did. `squares` and `square_weights` are the sums that widen
+  the limits of clustered counts, of money and of scores.
 -#}
-with series as (
+{% set sums -%}
+        cast(sum(numerator) as bigint) as numerator,
+        cast(sum(denominator) as bigint) as denominator
+{%- endset -%}
+{#- Of every series and day: the counts of all leaves that stood under its unit on that day. #}
+with day_sum as (
     select
-        series.series_id,
-        series.scope_id,
-        series.unit_first_no,
-        series.unit_end_no
-    from {{ ref('int_kpi_series') }} as series
-    inner join (select distinct series_id from {{ ref('int_kpi_day') }}) as counted on series.series_id = counted.series_id
+        link.series_id,
+        {{ day_number('counted.day') }} as day_no,
+        cast(sum(counted.numerator) as bigint) as numerator,
+        cast(sum(counted.denominator) as bigint) as denominator
+    from {{ ref('fct_kpi_count') }} as counted
+    inner join {{ ref('int_kpi_link') }} as link
+        on
+            counted.kpi_id = link.kpi_id
+            and counted.cell = link.cell
+            and counted.unit_code = link.leaf_code
+            and counted.day >= link.valid_from
+            and counted.day < link.valid_to
+    cross join {{ source('control', 'night') }} as night
+    where counted.day <= night.as_of and link.time_rule <> 'last' and link.role = 'figure'
+    group by link.series_id, {{ day_number('counted.day') }}
 ),
 
 calendar as (
     select
         day_no,
-        cast(extract(year from day) as integer) as year_no,
-        cast(extract(year from day) * 12 + extract(month from day) as integer) as month_no
+        cast(floor((day_no + 3) / 7.0) as integer) as week_no,
+        cast(extract(year from day) * 12 + extract(month from day) as integer) as month_no,
+        cast(extract(year from day) as integer) as year_no
     from {{ ref('int_period_day') }}
     where calendar = 'plain' and product = 'any'
+),
+
+month_of_year as (
+    select distinct
+        month_no,
+        year_no,
+        year_no * 4 + cast(floor((month_no - year_no * 12 - 1) / 3.0) as integer) + 1 as quarter_no
+    from calendar
 ),
 
 festival_day as (
@@ -29,21 +53,24 @@ festival_day as (
     where calendar = 'china' and product = 'any' and is_festival = 1
 ),
 
-{% set sums -%}
-        cast(sum(numerator) as bigint) as numerator,
-        cast(sum(denominator) as bigint) as denominator,
-        cast(sum(squares) as decimal(38, 0)) as squares,
-        cast(sum(square_weights) as decimal(38, 0)) as square_weights
-{%- endset -%}
+week_sum as (
+    select
+        counted.series_id,
+        calendar.week_no,
+        {{ sums }}
+    from day_sum as counted
+    inner join calendar on counted.day_no = calendar.day_no
+    group by counted.series_id, calendar.week_no
+),
+
 month_sum as (
     select
         counted.series_id,
         calendar.month_no,
-        calendar.year_no,
         {{ sums }}
-    from {{ ref('int_kpi_day') }} as counted
+    from day_sum as counted
     inner join calendar on counted.day_no = calendar.day_no
-    group by counted.series_id, calendar.month_no, calendar.year_no
+    group by counted.series_id, calendar.month_no
 ),
 
 festival_sum as (
@@ -51,49 +78,42 @@ festival_sum as (
         counted.series_id,
         festival_day.year_no,
         {{ sums }}
-    from {{ ref('int_kpi_day') }} as counted
+    from day_sum as counted
     inner join festival_day on counted.day_no = festival_day.day_no
     group by counted.series_id, festival_day.year_no
 ),
 
+first_quarter_part as (
+    select series_id, year_no, numerator, denominator
+    from month_sum
+    inner join month_of_year on month_sum.month_no = month_of_year.month_no
+    where month_of_year.quarter_no = month_of_year.year_no * 4 + 1
+    union all
+    select series_id, year_no, -numerator as numerator, -denominator as denominator
+    from festival_sum
+),
+
 period_sum as (
-    select
-        series_id,
-        10000000 + day_no as period_id,
-        numerator,
-        denominator,
-        squares,
-        square_weights
-    from {{ ref('int_kpi_day') }}
+    select series_id, 10000000 + day_no as period_id, numerator, denominator from day_sum
+    union all
+    select series_id, 20000000 + week_no as period_id, numerator, denominator from week_sum
+    union all
+    select series_id, 30000000 + month_no as period_id, numerator, denominator from month_sum
     union all
     select
         series_id,
-        20000000 + cast(floor((day_no + 3) / 7.0) as integer) as period_id,
-        {{ sums }}
-    from {{ ref('int_kpi_day') }}
-    group by series_id, cast(floor((day_no + 3) / 7.0) as integer)
-    union all
-    select
-        series_id,
-        30000000 + month_no as period_id,
-        numerator,
-        denominator,
-        squares,
-        square_weights
-    from month_sum
-    union all
-    select
-        series_id,
-        40000000 + year_no * 4 + cast(floor((month_no - year_no * 12 - 1) / 3.0) as integer) + 1 as period_id,
+        40000000 + quarter_no as period_id,
         {{ sums }}
     from month_sum
-    group by series_id, year_no, cast(floor((month_no - year_no * 12 - 1) / 3.0) as integer)
+    inner join month_of_year on month_sum.month_no = month_of_year.month_no
+    group by series_id, quarter_no
     union all
     select
         series_id,
         50000000 + year_no as period_id,
         {{ sums }}
     from month_sum
+    inner join month_of_year on month_sum.month_no = month_of_year.month_no
     group by series_id, year_no
     union all
     select
@@ -101,52 +121,72 @@ period_sum as (
         60000000 + to_date.month_no as period_id,
         {{ sums }}
     from month_sum
-    inner join (select distinct year_no, month_no from calendar) as to_date
-        on month_sum.year_no = to_date.year_no and month_sum.month_no <= to_date.month_no
+    inner join month_of_year on month_sum.month_no = month_of_year.month_no
+    inner join month_of_year as to_date on month_of_year.year_no = to_date.year_no and month_of_year.month_no <= to_date.month_no
     group by month_sum.series_id, to_date.month_no
     union all
-    select
-        series_id,
-        70000000 + year_no as period_id,
-        numerator,
-        denominator,
-        squares,
-        square_weights
-    from festival_sum
+    select series_id, 70000000 + year_no as period_id, numerator, denominator from festival_sum
     union all
     select
         series_id,
         80000000 + year_no as period_id,
-        cast(sum(numerator) as bigint) as numerator,
-        cast(sum(denominator) as bigint) as denominator,
-        cast(sum(squares) as decimal(38, 0)) as squares,
-        cast(sum(square_weights) as decimal(38, 0)) as square_weights
-    from (
-        select series_id, year_no, numerator, denominator, squares, square_weights
-        from month_sum
-        where month_no - year_no * 12 <= 3
-        union all
-        select series_id, year_no, -numerator, -denominator, -squares, -square_weights
-        from festival_sum
-    ) as quarter_less_window
+        {{ sums }}
+    from first_quarter_part
     group by series_id, year_no
+),
+
+keyed_sum as (
+    select
+        {{ figure_key('series_id', 'period_id') }} as figure_key,
+        numerator,
+        denominator
+    from period_sum
+),
+
+square_sum as (
+    select
+        {{ figure_key('series.series_id', 'period.period_id') }} as figure_key,
+        cast(cast(sum(
+            case link.role
+                when 'squares' then counted.numerator
+                else {{ same_score_squares('counted.numerator', 'counted.denominator') }}
+            end
+        ) as decimal(38, 0)) as double) as squares,
+        cast(cast(sum(counted.denominator) as decimal(38, 0)) as double) as square_weights
+    from {{ ref('fct_kpi_count') }} as counted
+    inner join {{ ref('int_kpi_link') }} as link
+        on
+            counted.kpi_id = link.kpi_id
+            and counted.cell = link.cell
+            and counted.unit_code = link.leaf_code
+            and counted.day >= link.valid_from
+            and counted.day < link.valid_to
+            and link.role in ('squares', 'scores')
+    inner join {{ ref('int_kpi_series') }} as series on link.series_id = series.series_id
+    inner join {{ ref('int_kpi_period') }} as period
+        on series.scope_id = period.scope_id and counted.day between period.period_start and period.period_end and period.part = ''
+    cross join {{ source('control', 'night') }} as night
+    where counted.day <= night.as_of
+    group by series.series_id, period.period_id
+),
+
+counted_series as (
+    select distinct series_id from day_sum
 ),
 
 dense as (
     select
         series.series_id,
-        series.scope_id,
-        period.period_id,
-        coalesce(period_sum.numerator, 0) as numerator,
-        coalesce(period_sum.denominator, 0) as denominator,
-        period_sum.squares,
-        period_sum.square_weights
-    from series
+        series.method,
+        period.period_key,
+        {{ figure_key('series.series_id', 'period.period_id') }} as figure_key
+    from counted_series
+    inner join {{ ref('int_kpi_series') }} as series on counted_series.series_id = series.series_id
     inner join {{ ref('int_kpi_period') }} as period on series.scope_id = period.scope_id
-    left join period_sum on series.series_id = period_sum.series_id and period.period_id = period_sum.period_id
     where
-        period.last_no >= series.unit_first_no
+        period.ends_no >= series.unit_first_no
         and period.first_no < series.unit_end_no
+        and (period.part = '' or series.slice = '')
 ),
 
 stock_day as (
@@ -157,30 +197,28 @@ stock_day as (
         counted.day,
         counted.numerator,
         counted.denominator,
-        scope.scope_id,
-        scope.period_id,
-        max(counted.day) over (partition by scope.period_id, counted.kpi_id, counted.unit_code) as last_day
+        period.period_id,
+        period.period_key,
+        max(counted.day) over (partition by period.period_key, counted.unit_code) as last_day
     from {{ ref('fct_kpi_count') }} as counted
     inner join {{ ref('dim_unit') }} as dim_unit on counted.unit_code = dim_unit.unit_code
-    inner join {{ ref('int_kpi_period') }} as scope
+    inner join {{ ref('int_kpi_period') }} as period
         on
-            counted.kpi_id = scope.kpi_id
-            and dim_unit.root_code = scope.root_code
-            and scope.time_rule = 'last'
-            and counted.day between scope.period_start and scope.period_end
+            counted.kpi_id = period.kpi_id
+            and dim_unit.root_code = period.root_code
+            and period.time_rule = 'last'
+            and counted.day between period.period_start and period.period_end
     cross join {{ source('control', 'night') }} as night
     where counted.day <= night.as_of
 ),
 
 stock as (
     select
+        {{ figure_key('link.series_id', 'stock_day.period_id') }} as figure_key,
         link.series_id,
-        stock_day.scope_id,
-        stock_day.period_id,
+        stock_day.period_key,
         cast(sum(stock_day.numerator) as bigint) as numerator,
-        cast(sum(stock_day.denominator) as bigint) as denominator,
-        cast(null as decimal(38, 0)) as squares,
-        cast(null as decimal(38, 0)) as square_weights
+        cast(sum(stock_day.denominator) as bigint) as denominator
     from stock_day
     inner join {{ ref('int_kpi_link') }} as link
         on
@@ -190,9 +228,30 @@ stock as (
             and stock_day.day >= link.valid_from
             and stock_day.day < link.valid_to
     where stock_day.day = stock_day.last_day and link.role = 'figure'
-    group by link.series_id, stock_day.scope_id, stock_day.period_id
+    group by link.series_id, stock_day.period_id, stock_day.period_key
 )
 
-select * from dense
+select
+    dense.figure_key,
+    dense.series_id,
+    dense.period_key,
+    dense.method,
+    coalesce(keyed_sum.numerator, 0) as numerator,
+    coalesce(keyed_sum.denominator, 0) as denominator,
+    square_sum.squares,
+    square_sum.square_weights
+from dense
+left join keyed_sum on dense.figure_key = keyed_sum.figure_key
+left join square_sum on dense.figure_key = square_sum.figure_key
 union all
-select * from stock
+select
+    stock.figure_key,
+    stock.series_id,
+    stock.period_key,
+    series.method,
+    stock.numerator,
+    stock.denominator,
+    cast(null as double) as squares,
+    cast(null as double) as square_weights
+from stock
+inner join {{ ref('int_kpi_series') }} as series on stock.series_id = series.series_id

@@ -39,18 +39,24 @@ week_span as (
         min(day_no) as first_no,
         max(day_no) as last_no,
         cast(extract(year from {{ day_from_number('week_no * 7') }}) as integer) as year_no,
-        cast(extract(quarter from {{ day_from_number('week_no * 7') }}) as integer) as quarter_no,
         cast(floor((extract(doy from {{ day_from_number('week_no * 7') }}) - 1) / 7.0) as integer) + 1 as iso_week
     from calendar_day
     group by week_no
 ),
 
-{#- `position` names a period within its year: the same position a year earlier is its prior, if there is one. #}
+{#- `position` names a period within its year: the same position a year earlier is its prior, if there is one. Seasons are quarters; of weeks, 13 each. #}
 placed as (
     select 1 as grain_no, day_no as ordinal, day_no as first_no, day_no as last_no, year_no, quarter_no, month_no * 100 + day_of_month as position
     from calendar_day
     union all
-    select 2 as grain_no, week_no as ordinal, first_no, last_no, year_no, quarter_no, iso_week as position
+    select
+        2 as grain_no,
+        week_no as ordinal,
+        first_no,
+        last_no,
+        year_no,
+        least(cast(floor((iso_week - 1) / 13.0) as integer) + 1, 4) as quarter_no,
+        iso_week as position
     from week_span
     where last_no - first_no = 6
     union all
@@ -95,14 +101,19 @@ edge as (
     from calendar_day
 ),
 
-{#- A year to date is there once its last month has begun. #}
+{#- A year to date is there once its last month has begun; the parts of quarter 1 carry its dates. #}
 whole as (
     select
         placed.*,
-        coalesce(month_span.first_no, placed.first_no) as opens_no
+        coalesce(to_date.first_no, placed.first_no) as opens_no,
+        coalesce(quarter.first_no, placed.first_no) as starts_no,
+        coalesce(quarter.last_no, placed.last_no) as ends_no
     from placed
     cross join edge
-    left join month_span on placed.grain_no = 6 and placed.year_no = month_span.year_no and placed.position = month_span.month_no
+    left join month_span as to_date
+        on placed.grain_no = 6 and placed.year_no = to_date.year_no and placed.position = to_date.month_no
+    left join placed as quarter
+        on placed.grain_no >= 7 and quarter.grain_no = 4 and placed.year_no = quarter.year_no and quarter.quarter_no = 1
     where placed.first_no > edge.first_no and placed.last_no < edge.last_no
 )
 
@@ -118,10 +129,11 @@ select
     whole.first_no,
     whole.last_no,
     whole.opens_no,
-    {{ day_from_number('whole.first_no') }} as period_start,
-    {{ day_from_number('whole.last_no') }} as period_end,
+    whole.ends_no,
+    {{ day_from_number('whole.starts_no') }} as period_start,
+    {{ day_from_number('whole.ends_no') }} as period_end,
     whole.year_no,
-    whole.year_no * 10 + whole.quarter_no as season,
+    case when whole.grain_no in (5, 6) then whole.year_no else whole.year_no * 4 + whole.quarter_no end as season_no,
     earlier.grain_no * 10000000 + earlier.ordinal as yoy_period_id,
     case when whole.grain_no <= 5 then whole.grain_no * 10000000 + whole.ordinal - 1 end as pop_period_id
 from whole

@@ -1,0 +1,57 @@
+{#- One number for a series and a period, and for a series and a stratum of its history: joins on one number are the fastest there are. -#}
+{% macro figure_key(series_id, period_id) -%}
+{{ series_id }} * cast(100000000 as bigint) + {{ period_id }}
+{%- endmacro %}
+
+{% macro spread_key(series_id, spread_no) -%}
+{{ series_id }} * cast(1000000000 as bigint) + {{ spread_no }}
+{%- endmacro %}
+
+{#- The figures of one method (count, share, other), each beside the figures it is compared with and the dispersion of its history. -#}
+{% macro figures_beside(method, comparisons) %}
+    select
+        own.figure_key,
+        own.series_id,
+        own.period_key,
+        own.numerator as own_numerator,
+        own.denominator as own_denominator,
+        own.squares as own_squares,
+        {%- if method == 'other' %}
+        own.square_weights as own_square_weights,
+        {%- endif %}
+        series.kind,
+        series.time_rule,
+        series.value_scale,
+        cast(period.days as double) as own_days,
+        cast(period.weight as double) as own_weight,
+        broken.figure_key is not null as is_broken
+        {%- for side in comparisons %},
+        {{ side }}.numerator as {{ side }}_numerator,
+        {{ side }}.denominator as {{ side }}_denominator,
+        {{ side }}.squares as {{ side }}_squares,
+        {%- if method == 'other' %}
+        {{ side }}.square_weights as {{ side }}_square_weights,
+        {%- endif %}
+        cast(period.{{ side }}_days as double) as {{ side }}_days,
+        cast(period.{{ side }}_weight as double) as {{ side }}_weight,
+        period.{{ side }}_is_matured as {{ side }}_is_comparable,
+        period.{{ side }}_is_complete and not period.{{ side }}_is_torn and broken.figure_key is null as {{ side }}_is_judged
+        {%- if method != 'other' %},
+        coalesce(spread.{{ side }}_dispersion, 1e0) as {{ side }}_dispersion
+        {%- endif %}
+        {%- endfor %}
+    from {{ ref('int_kpi_value') }} as own
+    inner join {{ ref('int_kpi_series') }} as series on own.series_id = series.series_id
+    inner join {{ ref('int_kpi_period') }} as period on own.period_key = period.period_key
+    left join broken on own.figure_key = broken.figure_key
+    {%- for side in comparisons %}
+    left join {{ ref('int_kpi_value') }} as {{ side }}
+        on
+            {{ figure_key('own.series_id', 'period.' ~ side ~ '_period_id') }} = {{ side }}.figure_key
+            and {{ side }}.method = '{{ method }}'
+    {%- endfor %}
+    {%- if method != 'other' %}
+    left join {{ ref('int_kpi_dispersion') }} as spread on {{ spread_key('own.series_id', 'least(period.grain_no, 3) * 100000000 + period.season_no') }} = spread.spread_key
+    {%- endif %}
+    where own.method = '{{ method }}'
+{%- endmacro %}

@@ -1,0 +1,306 @@
+{#-
+  Every figure with its limits and its two comparisons, in numbers: a year earlier (yoy) and the period before (pop). Three methods:
+  counts are compared by their rates, shares by their difference, and the rest (scores, money, means, stocks) as far as they allow.
+  A yoy exposure is days, a pop exposure weighted days; rates and ratios bring their own.
+-#}
+{% set comparisons = ['yoy', 'pop'] -%}
+with leaf_link as (
+    select
+        link.unit_code as leaf_code,
+        link.ancestor_code as unit_code,
+        link.valid_from,
+        link.valid_to
+    from {{ ref('unit_ancestor') }} as link
+    inner join {{ ref('dim_unit') }} as dim_unit on link.unit_code = dim_unit.unit_code and dim_unit.is_leaf
+),
+
+{#- Days on which the make-up of a unit changed: a leaf that lives on came under it or left it, or it took another unit over. #}
+boundary_change as (
+    select
+        link.unit_code,
+        link.valid_from as changed_on
+    from leaf_link as link
+    inner join leaf_link as own
+        on
+            link.leaf_code = own.leaf_code
+            and own.leaf_code = own.unit_code
+            and own.valid_from < link.valid_from
+            and own.valid_to >= link.valid_from
+    left join leaf_link as before
+        on link.leaf_code = before.leaf_code and link.unit_code = before.unit_code and link.valid_from = before.valid_to
+    where before.leaf_code is null
+    union
+    select
+        link.unit_code,
+        link.valid_to as changed_on
+    from leaf_link as link
+    inner join leaf_link as own
+        on
+            link.leaf_code = own.leaf_code
+            and own.leaf_code = own.unit_code
+            and own.valid_from <= link.valid_to
+            and own.valid_to > link.valid_to
+    left join leaf_link as after
+        on link.leaf_code = after.leaf_code and link.unit_code = after.unit_code and link.valid_to = after.valid_from
+    where after.leaf_code is null
+    union
+    select
+        heir_link.unit_code,
+        heir.valid_from as changed_on
+    from {{ ref('int_unit_assignment') }} as heir
+    inner join leaf_link as heir_link
+        on heir.leaf_code = heir_link.leaf_code and heir.valid_from >= heir_link.valid_from and heir.valid_from < heir_link.valid_to
+    left join {{ ref('unit_ancestor') }} as former
+        on heir.unit_code = former.unit_code and heir_link.unit_code = former.ancestor_code and heir.valid_from = former.valid_to
+    where heir.leaf_code not in (heir.unit_code, heir.unit_code || '.self') and former.unit_code is null
+),
+
+broken as (
+    select distinct {{ figure_key('series.series_id', 'period.period_id') }} as figure_key
+    from boundary_change
+    inner join {{ ref('int_kpi_series') }} as series on boundary_change.unit_code = series.unit_code
+    inner join {{ ref('int_kpi_period') }} as period
+        on
+            series.scope_id = period.scope_id
+            and boundary_change.changed_on > coalesce(period.yoy_period_start, period.pop_period_start)
+            and boundary_change.changed_on <= period.period_end
+),
+
+count_beside as (
+    {{- figures_beside('count', comparisons) }}
+),
+
+count_exposed as (
+    select
+        *
+        {%- for side in ['own', 'yoy'] %},
+        cast(case when kind = 'count' then {{ side }}_days else nullif({{ side }}_denominator, 0) end as double) as yoy_{{ side }}_exposure
+        {%- endfor %}
+        {%- for side in ['own', 'pop'] %},
+        cast(case
+            when kind = 'count' then {{ side }}_weight
+            when time_rule = 'exposure' then {{ side }}_denominator * ({{ side }}_weight / {{ side }}_days)
+            else nullif({{ side }}_denominator, 0)
+        end as double) as pop_{{ side }}_exposure
+        {%- endfor %}
+        {%- for side in comparisons %},
+        greatest({{ side }}_dispersion, coalesce((own_squares + {{ side }}_squares) / nullif(own_numerator + {{ side }}_numerator, 0), 1e0)) as {{ side }}_widening
+        {%- endfor %},
+        case when kind = 'count' then value_scale else value_scale / nullif(own_denominator, 0) end as own_per_event
+        {%- for side in comparisons %},
+        case when kind = 'count' then value_scale else value_scale / nullif({{ side }}_denominator, 0) end as {{ side }}_per_event
+        {%- endfor %}
+    from count_beside
+),
+
+count_compared as (
+    select
+        count_exposed.*,
+        sqrt(greatest(1e0, coalesce(own_squares / nullif(own_numerator, 0), 1e0))) as clustering,
+        case when kind <> 'ratio' then own_per_event end as limit_per_event,
+        case when kind <> 'ratio' then {{ poisson_lower('own_numerator', 'poisson_limit.lower95') }} end as fewest,
+        case when kind <> 'ratio' then {{ poisson_upper('own_numerator', 'poisson_limit.upper95') }} end as most
+        {%- for side in comparisons %}
+        {%- set counts = ['own_numerator', side ~ '_numerator', side ~ '_own_exposure', side ~ '_' ~ side ~ '_exposure'] %},
+        case when {{ side }}_is_comparable then {{ rate_ratio(*counts) }} end as {{ side }}_ratio,
+        case when {{ side }}_is_comparable then {{ ratio_factor(counts[0], counts[1], side ~ '_widening') }} end as {{ side }}_factor,
+        case when {{ side }}_is_comparable then {{ count_z(*(counts + [side ~ '_widening'])) }} end as {{ side }}_z
+        {%- endfor %}
+    from count_exposed
+    left join {{ ref('poisson_limit') }} as poisson_limit on count_exposed.own_numerator = poisson_limit.events
+),
+
+count_figure as (
+    select
+        series_id,
+        period_key,
+        is_broken,
+        own_numerator as numerator,
+        own_denominator as denominator,
+        own_numerator * own_per_event as value,
+        greatest(0e0, own_numerator - clustering * (own_numerator - fewest)) * limit_per_event as lower95,
+        (own_numerator + clustering * (most - own_numerator)) * limit_per_event as upper95
+        {%- for side in comparisons %}
+        {%- set counts = ['own_numerator', side ~ '_numerator', side ~ '_own_exposure', side ~ '_' ~ side ~ '_exposure'] %},
+        {{ side }}_numerator * {{ side }}_per_event as {{ side }}_value,
+        {{ side }}_ratio,
+        case when {{ side }}_z is not null then {{ rate_ratio_lower(side ~ '_ratio', side ~ '_factor', *counts) }} end as {{ side }}_lower95,
+        case when {{ side }}_z is not null then {{ rate_ratio_upper(side ~ '_ratio', side ~ '_factor', *counts) }} end as {{ side }}_upper95,
+        {{ side }}_z,
+        {#- Only where a count is 0 can |z| >= 3 go with p > 0.05. #}
+        case
+            when {{ side }}_is_judged
+                then {{ change_call(side ~ '_z', conditional_p(*(counts + [1]))) }}
+        end as {{ side }}_call
+        {%- endfor %}
+    from count_compared
+),
+
+share_beside as (
+    {{- figures_beside('share', comparisons) }}
+),
+
+share_limited as (
+    select
+        *
+        {%- for side in ['own'] + comparisons %},
+        {{ side }}_numerator * value_scale / nullif({{ side }}_denominator, 0) as {{ side }}_value,
+        {{ side }}_numerator between 0 and {{ side }}_denominator and {{ side }}_denominator > 0 as {{ side }}_is_proper
+        {%- endfor %}
+    from share_beside
+),
+
+share_bounded as (
+    select
+        *
+        {%- for side in ['own'] + comparisons %},
+        case when {{ side }}_is_proper then {{ wilson_lower(side ~ '_numerator', side ~ '_denominator') }} * value_scale end as {{ side }}_lower,
+        case when {{ side }}_is_proper then {{ wilson_upper(side ~ '_numerator', side ~ '_denominator') }} * value_scale end as {{ side }}_upper
+        {%- endfor %}
+        {%- for side in comparisons %},
+        case
+            when {{ side }}_is_comparable and own_is_proper and {{ side }}_is_proper and time_rule <> 'last'
+                then {{ share_z('own_numerator', 'own_denominator', side ~ '_numerator', side ~ '_denominator', side ~ '_dispersion') }}
+        end as {{ side }}_z
+        {%- endfor %}
+    from share_limited
+),
+
+share_figure as (
+    select
+        series_id,
+        period_key,
+        is_broken,
+        own_numerator as numerator,
+        own_denominator as denominator,
+        own_value as value,
+        own_lower as lower95,
+        own_upper as upper95
+        {%- for side in comparisons %}
+        {%- set current = ['own_value', 'own_lower', 'own_upper'] %}
+        {%- set prior = [side ~ '_value', side ~ '_lower', side ~ '_upper'] %},
+        {{ side }}_value,
+        case when {{ side }}_is_comparable then own_value - {{ side }}_value end as {{ side }}_ratio,
+        case when {{ side }}_is_comparable and time_rule <> 'last' then {{ difference_lower(current, prior) }} end as {{ side }}_lower95,
+        case when {{ side }}_is_comparable and time_rule <> 'last' then {{ difference_upper(current, prior) }} end as {{ side }}_upper95,
+        {{ side }}_z,
+        {#- Only where a cell of the 2 x 2 table is 0 can |z| >= 3 go with p > 0.05. #}
+        case
+            when {{ side }}_is_judged then {{ change_call(side ~ '_z', fisher_p(
+                'least(own_numerator, ' ~ side ~ '_numerator, own_denominator - own_numerator, ' ~ side ~ '_denominator - ' ~ side ~ '_numerator)',
+                '(case when own_numerator = 0 or own_numerator = own_denominator then own_denominator else ' ~ side ~ '_denominator end)',
+                '(case when own_numerator = 0 or (own_numerator < own_denominator and ' ~ side ~ '_numerator = 0) then own_numerator + ' ~ side ~ '_numerator'
+                ~ ' else own_denominator - own_numerator + ' ~ side ~ '_denominator - ' ~ side ~ '_numerator end)',
+                '(own_denominator + ' ~ side ~ '_denominator)', 1)) }}
+        end as {{ side }}_call
+        {%- endfor %}
+    from share_bounded
+),
+
+other_beside as (
+    {{- figures_beside('other', comparisons) }}
+),
+
+other_measured as (
+    select
+        *
+        {%- for side in ['own'] + comparisons %},
+        case
+            when kind in ('count', 'amount') then {{ side }}_numerator * value_scale
+            else {{ side }}_numerator * value_scale / nullif({{ side }}_denominator, 0)
+        end as {{ side }}_value,
+        case
+            when kind = 'weighted' and {{ side }}_denominator > 0 and {{ side }}_square_weights > 0
+                then cast({{ side }}_denominator as double) * {{ side }}_denominator / {{ side }}_square_weights
+        end as {{ side }}_effective,
+        case
+            when kind = 'weighted' and {{ side }}_denominator > 0 and {{ side }}_square_weights > 0 and {{ side }}_squares > 0
+                then {{ score_error(side ~ '_numerator', side ~ '_denominator', side ~ '_squares', side ~ '_square_weights') }} * value_scale
+        end as {{ side }}_score_error,
+        case
+            when kind = 'amount' and time_rule <> 'last' and {{ side }}_numerator > 0
+                then {{ side }}_squares / {{ side }}_numerator / {{ side }}_numerator
+        end as {{ side }}_money_variance
+        {%- endfor %}
+    from other_beside
+),
+
+{#- Scores that are all alike have no spread of their own: their limits are Wilson's at the effective number of answers. #}
+other_bounded as (
+    select
+        *
+        {%- for side in ['own'] + comparisons %}
+        {%- for bound, sign, clip in [('lower', '-', 'greatest(0e0, '), ('upper', '+', 'least(1e0, ')] %},
+        case
+            when {{ side }}_score_error > 1e-9 then {{ clip }}{{ side }}_value {{ sign }} {{ z95() }}e0 * {{ side }}_score_error)
+            when {{ side }}_effective > 0 and {{ side }}_value between 0 and 1
+                then {{ (wilson_lower if bound == 'lower' else wilson_upper)('(' ~ side ~ '_value * ' ~ side ~ '_effective)', side ~ '_effective') }}
+            when kind = 'amount' then {{ side }}_value * exp({{ sign }}{{ z95() }}e0 * sqrt({{ side }}_money_variance))
+        end as {{ side }}_{{ bound }}
+        {%- endfor %},
+        case
+            when {{ side }}_score_error > 1e-9 then {{ side }}_score_error
+            when {{ side }}_effective > 0 and {{ side }}_value between 0 and 1
+                then sqrt({{ side }}_value * (1e0 - {{ side }}_value) / {{ side }}_effective)
+        end as {{ side }}_error
+        {%- endfor %}
+        {%- for side in comparisons %},
+        sqrt(own_money_variance + {{ side }}_money_variance) as {{ side }}_money_error,
+        case
+            when not {{ side }}_is_comparable then null
+            when kind = 'weighted' then own_value - {{ side }}_value
+            when kind = 'amount' and time_rule <> 'last'
+                then (own_value / {{ 'own_days' if side == 'yoy' else 'own_weight' }})
+                    / nullif({{ side }}_value / {{ side }}{{ '_days' if side == 'yoy' else '_weight' }}, 0e0)
+            else own_value / nullif({{ side }}_value, 0e0)
+        end as {{ side }}_ratio
+        {%- endfor %}
+    from other_measured
+),
+
+other_compared as (
+    select
+        *
+        {%- for side in comparisons %},
+        case
+            when kind = 'weighted' and {{ side }}_is_comparable and own_error + {{ side }}_error > 0
+                then (own_value - {{ side }}_value) / sqrt(own_error * own_error + {{ side }}_error * {{ side }}_error)
+            when kind = 'amount' and {{ side }}_ratio > 0 and {{ side }}_money_error > 0 then ln({{ side }}_ratio) / {{ side }}_money_error
+        end as {{ side }}_z
+        {%- endfor %}
+    from other_bounded
+),
+
+other_figure as (
+    select
+        series_id,
+        period_key,
+        is_broken,
+        own_numerator as numerator,
+        own_denominator as denominator,
+        own_value as value,
+        own_lower as lower95,
+        own_upper as upper95
+        {%- for side in comparisons %}
+        {%- set current = ['own_value', 'own_lower', 'own_upper'] %}
+        {%- set prior = [side ~ '_value', side ~ '_lower', side ~ '_upper'] %},
+        {{ side }}_value,
+        {{ side }}_ratio,
+        {%- for bound, sign in [('lower', '-'), ('upper', '+')] %}
+        case
+            when kind = 'weighted' and {{ side }}_is_comparable
+                then {{ (difference_lower if bound == 'lower' else difference_upper)(current, prior) }}
+            when kind = 'amount' then {{ side }}_ratio * exp({{ sign }}{{ z95() }}e0 * {{ side }}_money_error)
+        end as {{ side }}_{{ bound }}95,
+        {%- endfor %}
+        {{ side }}_z,
+        case when {{ side }}_is_judged then {{ change_call(side ~ '_z', 'cast(null as double)') }} end as {{ side }}_call
+        {%- endfor %}
+    from other_compared
+)
+
+select * from count_figure
+union all
+select * from share_figure
+union all
+select * from other_figure

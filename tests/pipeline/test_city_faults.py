@@ -1,0 +1,87 @@
+"""The simulated city through ingest: what becomes of every row is what the city says must become of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import openpyxl
+import pyarrow.parquet as pq
+from city_pool import LAST_NIGHT, Pooled
+
+from dagster_project.contracts.load import PROJECT_SOURCES, load_catalogue
+from dagster_project.ingest.night import ingest_source
+
+OUTCOMES = ("rows_read", "rows_accepted", "rows_quarantined", "rows_duplicate", "rows_filtered")
+
+
+def test_no_source_is_held(pooled_city: Pooled) -> None:
+    assert {result.status for result in pooled_city.results.values()} == {"ok"}
+
+
+def test_every_receipt_is_the_one_the_city_expects(pooled_city: Pooled) -> None:
+    receipts = pq.read_table(pooled_city.home.warehouse / "control" / "receipt.parquet").to_pylist()
+    found = {r["file_name"]: tuple(r[name] for name in OUTCOMES) for r in receipts}
+    expected = {r["file_name"]: tuple(r[name] for name in OUTCOMES) for r in pooled_city.truth("receipt")}
+    assert found == expected
+
+
+def test_quarantine_holds_the_spoilt_rows_with_their_reasons(pooled_city: Pooled) -> None:
+    found = {(r["file_name"], r["row_number"]): r["reasons"] for r in pooled_city.rows(pooled_city.home.quarantine)}
+    expected = {(f["file_name"], f["row_number"]): [f["reason"]] for f in pooled_city.truth("faults") if f["fate"] == "quarantined"}
+    assert found == expected
+    assert len({reason for (reason,) in found.values()}) >= 10
+
+
+def test_the_missing_batch_is_noticed(pooled_city: Pooled) -> None:
+    (missing,) = [f for f in pooled_city.truth("faults") if f["kind"] == "missing_batch"]
+    said = " ".join(pooled_city.results[missing["source_id"]].messages)
+    assert missing["batch_date"] in said
+
+
+def test_a_further_night_changes_nothing_that_is_in_the_pool(pooled_city: Pooled) -> None:
+    catalogue = load_catalogue([PROJECT_SOURCES])
+    contract = catalogue.contract("callback_record")
+    before = {p: p.read_bytes() for p in (pooled_city.home.pool / contract.entity).glob("**/*.parquet")}
+    again = ingest_source(pooled_city.home, contract, catalogue.entity_of(contract), LAST_NIGHT)
+    assert again.status == "unchanged"
+    assert {p: p.read_bytes() for p in (pooled_city.home.pool / contract.entity).glob("**/*.parquet")} == before
+
+
+def delivered_persons(landing: Path) -> set[str]:
+    """Every name, telephone, identity number and address that the city delivered."""
+    persons: set[str] = set()
+    for path in landing.glob("ca*/*_form/*/*.csv"):
+        header, *rows = csv.reader(io.StringIO(path.read_bytes().decode("gb18030"), newline=""))
+        personal = [header.index(name) for name in ("BJRXM", "LXDH", "SFDZ", "BARXM", "XYRXM", "XYR_ZJHM") if name in header]
+        persons |= {row[place] for row in rows for place in personal}
+    for path in landing.glob("callback/*/*/*.json"):
+        persons |= {row["lxdh"] for row in json.loads(path.read_text(encoding="utf-8"))["data"]["list"] if row["lxdh"]}
+    for path in landing.glob("mediation/*/*/*.xlsx"):
+        for (parties,) in openpyxl.load_workbook(path).worksheets[0].iter_rows(min_row=4, min_col=4, max_col=4, values_only=True):
+            persons |= set(re.findall(r"[^（）、]+", str(parties or "")))
+    return persons
+
+
+def test_no_personal_value_of_the_city_reaches_the_pool_or_the_quarantine(pooled_city: Pooled) -> None:
+    folders = (pooled_city.home.pool, pooled_city.home.quarantine)
+    texts = {value for folder in folders for row in pooled_city.rows(folder) for value in row.values() if isinstance(value, str)}
+    persons = delivered_persons(pooled_city.landing)
+    assert len(persons) > 5000 and len(texts) > 5000
+    words = {word for text in texts for word in re.findall(r"\w+", text)}
+    assert words & persons == set()
+
+
+def test_one_person_has_one_hash_within_a_purpose(pooled_city: Pooled) -> None:
+    attempts: defaultdict[str, set[str | None]] = defaultdict(set)
+    for row in pooled_city.rows(pooled_city.home.pool / "callback"):
+        attempts[row["incident_id"]].add(row["phone_key"])
+    assert all(len(keys) == 1 for keys in attempts.values())
+    assert len({next(iter(keys)) for keys in attempts.values()}) > 0.9 * len(attempts)
+    parties = {row["parties_key"] for row in pooled_city.rows(pooled_city.home.pool / "mediation")}
+    phones = {key for keys in attempts.values() for key in keys}
+    assert parties & phones <= {None}

@@ -1,0 +1,349 @@
+"""What the warehouse makes of a small pool, counted by hand, and that its checks catch what they are for."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from small_pool import build_candidate, build_pool
+
+AS_OF = dt.date(2024, 6, 30)
+
+
+def at(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text)
+
+
+def unit(code: str, parent: str | None, level: str, **more: Any) -> dict[str, Any]:
+    return {"unit_code": code, "unit_name": code, "parent_code": parent, "unit_level": level, "valid_from": dt.date(2000, 1, 1)} | more
+
+
+def city() -> dict[str, list[dict[str, Any]]]:
+    """Two counties with two stations each; station A2 moved to county B in June."""
+    june = dt.date(2024, 6, 1)
+    keyed = {"record_key": "c1"}
+    return {
+        "unit": [
+            unit("C", None, "city"),
+            unit("A", "C", "county"),
+            unit("B", "C", "county"),
+            unit("A1", "A", "station"),
+            unit("A2", "A", "station", valid_to=june),
+            unit("A2", "B", "station", valid_from=june),
+            unit("B1", "B", "station"),
+            unit("B2", "B", "station"),
+        ],
+        "incident": [
+            {
+                "incident_id": "1",
+                "unit_code": "A1",
+                "category": "01020101",
+                "channel": "1",
+                "reported_at": at("2024-05-01T10:00"),
+                "is_case": True,
+            },
+            {
+                "incident_id": "2",
+                "unit_code": "A2",
+                "category": "02",
+                "channel": "1",
+                "reported_at": at("2024-05-02T10:00"),
+                "is_case": False,
+            },
+            {
+                "incident_id": "3",
+                "unit_code": "A2",
+                "category": "02",
+                "channel": "1",
+                "reported_at": at("2024-06-02T10:00"),
+                "is_case": False,
+            },
+            {
+                "incident_id": "4",
+                "unit_code": "B1",
+                "category": "02",
+                "channel": "2",
+                "reported_at": at("2024-05-03T10:00"),
+                "is_invalid": True,
+            },
+            {
+                "incident_id": "5",
+                "unit_code": "B",
+                "category": "02",
+                "channel": "2",
+                "reported_at": at("2024-05-03T10:00"),
+                "relation": "repeat",
+            },
+            {"incident_id": "6", "unit_code": "nowhere", "category": "02", "channel": "2", "reported_at": at("2024-05-04T10:00")},
+        ],
+        "case": [
+            keyed | {"case_id": "c1", "case_kind": "criminal", "category": "040101", "unit_code": "A1", "batch_date": dt.date(2024, 5, 5)},
+            keyed
+            | {
+                "case_id": "c1",
+                "case_kind": "criminal",
+                "category": "040101",
+                "unit_code": "A1",
+                "filed_at": at("2024-05-05T00:00"),
+                "batch_date": dt.date(2024, 5, 6),
+            },
+            {
+                "record_key": "c2",
+                "case_id": "c2",
+                "case_kind": "criminal",
+                "category": "050201",
+                "unit_code": "B1",
+                "filed_at": at("2024-05-06T00:00"),
+            },
+            {"record_key": "c3", "case_id": "c3", "case_kind": "criminal", "category": "050201", "unit_code": "B1", "is_deleted": True},
+        ],
+        "case_event": [{"case_id": "c1", "event": "cleared", "unit_code": "B1", "happened_at": at("2024-05-20T00:00")}],
+        "callback": [
+            {"incident_id": "1", "attempt": 1, "unit_code": "A1", "called_at": at("2024-05-02T10:00"), "result": "basically_satisfied"},
+            {"incident_id": "2", "attempt": 1, "unit_code": "A2", "called_at": at("2024-05-03T10:00"), "result": "no_answer"},
+        ],
+        "mediation": [
+            {
+                "dispute_id": "d1",
+                "unit_code": "A1",
+                "opened_at": at("2024-05-01T00:00"),
+                "closed_at": at("2024-05-09T00:00"),
+                "result": "agreement",
+            },
+        ],
+        "casualty": [{"accident_id": "x", "unit_code": "B2", "happened_on": dt.date(2024, 5, 7), "severity": "serious"}] * 2,
+    }
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("warehouse")
+    build_pool(home, city(), as_of=AS_OF)
+    return home
+
+
+@pytest.fixture(scope="module")
+def candidate(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The candidate, built with every data test and every dbt unit test."""
+    connection = build_candidate(home)
+    yield connection
+    connection.close()
+
+
+def results(home: Path) -> dict[str, str]:
+    run = json.loads((home / "target" / "run_results.json").read_text(encoding="utf-8"))
+    return {result["unique_id"].removeprefix("test.").removeprefix("unit_test."): result["status"] for result in run["results"]}
+
+
+def figure(connection: duckdb.DuckDBPyConnection, kpi_id: str, unit_code: str, cell: str = "") -> tuple[int, int]:
+    row = connection.execute(
+        """
+        select coalesce(sum(numerator), 0), coalesce(sum(denominator), 0)
+        from fct_kpi_count as counted
+        inner join unit_ancestor as above on counted.unit_code = above.unit_code
+            and counted.day >= above.valid_from and counted.day < above.valid_to
+        where kpi_id = ? and ancestor_code = ? and cell = ?
+        """,
+        [kpi_id, unit_code, cell],
+    ).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+def test_every_unit_test_and_data_test_passes(candidate: duckdb.DuckDBPyConnection, home: Path) -> None:
+    status = results(home)
+    assert {name for name, outcome in status.items() if outcome in {"fail", "error", "skipped"}} == set()
+    warned = {name.split(".")[1].split("_fct_")[0] for name, outcome in status.items() if outcome == "warn"}
+    assert warned == {"all_units_known"}, "the incident of an unknown unit is the only thing to warn about"
+
+
+@pytest.mark.parametrize(
+    ("kpi_id", "unit_code", "cell", "expected"),
+    [
+        ("INC-1", "C", "", (6, 0)),
+        ("INC-1", "A", "", (2, 0)),
+        ("INC-1", "B", "", (3, 0)),
+        ("INC-1", "A2", "", (2, 0)),
+        ("INC-1", "B.self", "", (1, 0)),
+        ("INC-1", "C.unassigned", "", (1, 0)),
+        ("INC-2", "C", "", (4, 6)),
+        ("INC-2", "C", "excluded:invalid", (1, 0)),
+        ("INC-2", "C", "excluded:repeat", (1, 0)),
+        ("INC-4", "C", "", (1, 0)),
+        ("INC-3.converted", "C", "", (1, 3)),
+        ("CR-1.filed", "C", "", (2, 0)),
+        ("CR-2.30", "C", "", (1, 2)),
+        ("CR-2.30", "A1", "", (1, 1)),
+        ("CR-2.90", "C", "excluded:immature", (2, 0)),
+        ("CR-3", "C", "", (1, 1)),
+        ("CR-1", "A1", "", (1, 1)),
+        ("SAT-1", "C", "", (50, 1)),
+        ("SAT-2", "C", "", (2, 4)),
+        ("SAT-3", "C", "", (1, 2)),
+        ("MED-1", "A1", "", (1, 1)),
+        ("MED-2.90", "A1", "excluded:parties_unknown", (1, 0)),
+        ("TR-1.accidents", "C", "", (1, 0)),
+        ("TR-1.ksi", "B2", "", (2, 0)),
+    ],
+)
+def test_figures_of_the_small_city(
+    candidate: duckdb.DuckDBPyConnection, kpi_id: str, unit_code: str, cell: str, expected: tuple[int, int]
+) -> None:
+    assert figure(candidate, kpi_id, unit_code, cell) == expected
+
+
+def test_city_is_the_sum_of_its_counties_and_of_its_leaves(candidate: duckdb.DuckDBPyConnection) -> None:
+    sums = candidate.execute(
+        """
+        with step as (
+            select
+                counted.*,
+                above.distance,
+                max(above.distance) over (partition by kpi_id, counted.unit_code, day, cell) - above.distance as depth
+            from fct_kpi_count as counted
+            inner join unit_ancestor as above
+                on counted.unit_code = above.unit_code and counted.day >= above.valid_from and counted.day < above.valid_to
+        )
+        select
+            kpi_id, cell, day,
+            sum(numerator) filter (depth = 0) as city,
+            sum(numerator) filter (depth = 1) as counties,
+            sum(numerator) filter (distance = 0) as leaves
+        from step
+        group by all
+        """
+    ).fetchall()
+    assert len(sums) > 50
+    assert [row for row in sums if not row[3] == row[4] == row[5]] == []
+
+
+def test_published_counts_add_up_over_units(candidate: duckdb.DuckDBPyConnection) -> None:
+    by_unit = dict(
+        candidate.execute(
+            "select unit_code, numerator from kpi where kpi_id = 'INC-1' and slice = '' and grain = 'year' and year(period_end) = 2024"
+        ).fetchall()
+    )
+    assert by_unit["C"] == by_unit["A"] + by_unit["B"] + by_unit["C.unassigned"] == 6
+
+
+def test_everything_balances(candidate: duckdb.DuckDBPyConnection) -> None:
+    assert candidate.execute("select count(*) from kpi_balance").fetchone() == (29,)
+    assert candidate.execute("select * from kpi_balance where not is_balanced").fetchall() == []
+    assert candidate.execute(
+        """
+        select sum(rows_accepted), sum(rows_current), sum(rows_superseded), sum(rows_deleted)
+        from pool_balance where source_id = 'city_case'
+        """
+    ).fetchall() == [(4, 2, 1, 1)]
+
+
+def test_marts_stand_on_the_same_counts(candidate: duckdb.DuckDBPyConnection) -> None:
+    may = "grain = 'month' and period_start = date '2024-05-01' and unit_code = 'C'"
+    assert candidate.execute(
+        f"select incidents, effective, excluded_invalid, excluded_repeat from mart_incident where {may}"
+    ).fetchall() == [(5, 3, 1, 1)]
+    assert candidate.execute(
+        f"select incidents, excluded, street_preventable, converted from mart_warning_drop where {may}"
+    ).fetchall() == [(5, 2, 1, 1)]
+    assert candidate.execute(
+        f"select filed, cleared_30_days, mature_30_days, serious_violent from mart_clearance where {may}"
+    ).fetchall() == [(2, 1, 2, 1)]
+    assert candidate.execute(
+        f"select replies, satisfaction, satisfaction_worst_case, satisfaction_best_case from mart_satisfaction where {may}"
+    ).fetchall() == [(1, 0.5, pytest.approx(0.5 / 3), pytest.approx(2.5 / 3))]
+    assert candidate.execute(f"select accidents, ksi from mart_traffic where {may}").fetchall() == [(1, 2)]
+
+
+def test_every_published_table_and_column_has_a_comment_in_both_languages(candidate: duckdb.DuckDBPyConnection) -> None:
+    published = "'kpi_catalogue', 'unit', 'receipt', 'pool_inventory', 'pool_balance', 'kpi_balance', 'region', 'fct_kpi_count'"
+    wanted = f"(table_name like 'mart_%' or table_name in ({published}))"
+    comments = candidate.execute(
+        f"""
+        select table_name, '', comment from duckdb_tables() where {wanted}
+        union all
+        select table_name, column_name, comment from duckdb_columns() where schema_name = 'main' and {wanted}
+        """
+    ).fetchall()
+    assert len({table for table, _, _ in comments}) == 18
+    lacking = [
+        f"{table}.{column}"
+        for table, column, comment in comments
+        if not comment or comment.isascii() or not any(c.isascii() and c.isalpha() for c in comment)
+    ]
+    assert lacking == []
+
+
+def compiled_tests(home: Path, name: str) -> list[str]:
+    manifest = json.loads((home / "target" / "manifest.json").read_text(encoding="utf-8"))
+    run = json.loads((home / "target" / "run_results.json").read_text(encoding="utf-8"))
+    chosen = {
+        key
+        for key, node in manifest["nodes"].items()
+        if node["resource_type"] == "test" and name in {node["name"], (node.get("test_metadata") or {}).get("name")}
+    }
+    return [result["compiled_code"] for result in run["results"] if result["unique_id"] in chosen]
+
+
+TAMPERINGS = {
+    "a count twice": ("valid_table", "fct_kpi_count", "insert into {} select * from {} where kpi_id = 'INC-1' limit 1"),
+    "a count below zero": ("valid_counts", "fct_kpi_count", "update {} set numerator = -1 where kpi_id = 'INC-1' and cell = ''"),
+    "a unit that is no leaf": ("valid_counts", "fct_kpi_count", "update {} set unit_code = 'A' where unit_code = 'A1'"),
+    "a day after the night": ("valid_counts", "fct_kpi_count", "update {} set day = date '2024-07-01' where kpi_id = 'INC-1'"),
+    "an undeclared cell": ("valid_counts", "fct_kpi_count", "update {} set cell = 'colour:red' where cell = 'category:02'"),
+    "more than the whole": ("valid_counts", "fct_kpi_count", "update {} set numerator = denominator + 1 where kpi_id = 'INC-2'"),
+    "a slice that does not sum": ("partitions_sum", "fct_kpi_count", "update {} set numerator = 9 where cell = 'category:02'"),
+    "a county that is not its stations": (
+        "published_counts_add_up",
+        "kpi",
+        "update {} set numerator = numerator + 1 where unit_code = 'C'",
+    ),
+    "two parents at once": ("one_way_up", "unit_ancestor", "insert into {} values ('A1', 'B', date '2010-01-01', date '9999-12-31', 1)"),
+    "a lost row": ("balanced", "pool_balance", "update {} set is_balanced = false where source_id = 'city_case'"),
+    "two leaves for one code": ("no_overlap", "int_unit_assignment", "update {} set unit_code = 'A1', group_name = 'city'"),
+    "a measure without a KPI": ("known_values", "stg_reported_figure", "insert into {} (measure) values ('unheard of')"),
+    "a rate printed wrong": (
+        "printed_rates_agree",
+        "mart_reported_figure",
+        "insert into {} (figures_printed, figures_agreeing) values (2, 1)",
+    ),
+}
+
+
+@pytest.mark.parametrize("tampering", TAMPERINGS)
+def test_the_checks_catch(candidate: duckdb.DuckDBPyConnection, home: Path, tmp_path: Path, tampering: str) -> None:
+    name, table, change = TAMPERINGS[tampering]
+    copy = tmp_path / "candidate.duckdb"
+    shutil.copy(home / "warehouse" / "candidate.duckdb", copy)
+    checks = compiled_tests(home, name)
+    with duckdb.connect(str(copy)) as connection:
+        before = sum(len(connection.execute(sql).fetchall()) for sql in checks)
+        connection.execute(f"create table tampered as select * from {table}")
+        connection.execute(change.format("tampered", "tampered"))
+        after = sum(len(connection.execute(sql.replace(f'"{table}"', '"tampered"')).fetchall()) for sql in checks)
+    assert before == 0
+    assert after > 0
+
+
+def test_the_order_of_rows_and_files_does_not_matter(candidate: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    shuffled = {entity: random.Random(4).sample(rows, len(rows)) for entity, rows in city().items() if entity != "case"} | {
+        "case": city()["case"]
+    }
+    build_pool(tmp_path, shuffled, as_of=AS_OF)
+    with build_candidate(tmp_path, "--exclude-resource-type", "unit_test", "test") as other:
+        for table in ("fct_kpi_count", "kpi", "mart_incident"):
+            rows = f"select * from {table} order by all"
+            assert other.execute(rows).fetchall() == candidate.execute(rows).fetchall()
+
+
+def test_an_empty_pool_builds(tmp_path: Path) -> None:
+    build_pool(tmp_path, {}, as_of=AS_OF)
+    with build_candidate(tmp_path, "--exclude-resource-type", "unit_test") as empty:
+        assert empty.execute("select count(*) from fct_kpi_count").fetchone() == (0,)
+        assert set(results(tmp_path).values()) <= {"success", "pass"}
