@@ -20,8 +20,8 @@ from dagster_project.ingest.deidentify import HashKey
 from dagster_project.ingest.engine import open_engine
 from dagster_project.ingest.mapping import Mapping
 from dagster_project.ingest.night import SourceResult, ingest_source
-from dagster_project.ingest.receipts import Receipts
 from dagster_project.ingest.readers import RawChunk
+from dagster_project.ingest.receipts import Receipts
 
 BATCH = dt.date(2024, 3, 5)
 NIGHT = dt.date(2024, 3, 31)
@@ -72,7 +72,7 @@ class Row:
 
 def convert(home: Home, entity: Entity, contract: Contract, rows: list[dict[str, str | None]], batch: dt.date = BATCH) -> list[Row]:
     """Convert delivered rows, each given as delivered name to text."""
-    return [row for row in convert_chunk(home, entity, contract, rows, batch)[0]]
+    return convert_chunk(home, entity, contract, rows, batch)[0]
 
 
 def convert_chunk(

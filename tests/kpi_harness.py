@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 import jinja2
+import pyarrow as pa
 
 DBT = Path(__file__).resolve().parents[1] / "dbt"
 MODELS = (
@@ -30,7 +31,7 @@ CALENDAR_SEEDS: dict[str, dict[str, str]] = {
     "calendar_weight": {},
     "calendar_day": {"day": "date"},
     "spring_festival": {"year": "integer", "day": "date"},
-    "poisson_limit": {"events": "integer", "lower95": "double", "upper95": "double"},
+    "poisson_limit": {"events": "integer", "lower95": "double", "upper95": "double", "lower998": "double", "upper998": "double"},
 }
 DIALECTS = {"duckdb": "varchar", "spark": "string"}
 
@@ -77,6 +78,17 @@ def evaluate(expression: str, **values: object) -> Any:
     row = duckdb.execute(f"select {render(expression)} from (select {columns})", values).fetchone()
     assert row is not None
     return row[0]
+
+
+def evaluate_each(expressions: Mapping[str, str], **columns: Sequence[float]) -> dict[str, Any]:
+    """SQL expressions (macros allowed) over whole columns of numbers; numpy arrays by name, nulls as NaN."""
+    given = pa.table({name: pa.array(values) for name, values in columns.items()})
+    with duckdb.connect() as connection:
+        load_seeds(connection)
+        connection.register("given", given)
+        wanted = ", ".join(f"{render(expression)} as {name}" for name, expression in expressions.items())
+        result = connection.execute(f"select {wanted} from given left join poisson_limit on given.events = poisson_limit.events" if "events" in columns else f"select {wanted} from given")
+        return {name: result_column.to_numpy(zero_copy_only=False) for name, result_column in zip(expressions, result.arrow().read_all().columns)}
 
 
 CATALOGUE_DEFAULTS: dict[str, Any] = {

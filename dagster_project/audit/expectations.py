@@ -175,7 +175,7 @@ class _Auditor:
     def run(self, connection: Any, suite: Mapping[str, Any]) -> dict[str, Any]:
         """Judge the rows of a suite's query. Only the columns that are judged become a frame: names would slow it severalfold."""
         started = time.perf_counter()
-        blank = {"success": True, "error": None, "failing": 0, "products": {}, "examples": []}
+        blank: dict[str, Any] = {"success": True, "error": None, "failing": 0, "products": {}, "examples": []}
         results = [{**copy.deepcopy(blank), **wanted} for wanted in suite["expectations"]]
         judged = ", ".join(f'"{c}"' for c in sorted({c for wanted in suite["expectations"] for c in _columns(wanted["arguments"])}))
         rows, error = 0, None
@@ -226,14 +226,16 @@ def _name_rows(connection: Any, failing: Any, result: dict[str, Any]) -> None:
     connection.register("failing", failing)
     try:
         connection.execute(
-            "create or replace temp table named as select judged.* from temp.judged inner join failing on judged.rowid = failing.row_id"
+            "create or replace temp table named as "
+            "select failing.row_id, judged.* from temp.judged inner join failing on judged.rowid = failing.row_id"
         )
-        names = [column for column, *_ in connection.execute("describe temp.named").fetchall()]
+        _, *names = [column for column, *_ in connection.execute("describe temp.named").fetchall()]
         whose = "product" if "product" in names else "null::varchar"
         if "product" in names:
             for product, count in connection.execute("select product, count(*) from temp.named group by product").fetchall():
                 result["products"][product or ""] = result["products"].get(product or "", 0) + count
-        first = f"select * from temp.named qualify row_number() over (partition by {whose} order by rowid) <= {ROWS_KEPT} order by rowid"
+        ranked = f"select *, row_number() over (partition by {whose} order by row_id) as place from temp.named"
+        first = f"select * exclude (row_id, place) from ({ranked}) where place <= {ROWS_KEPT} order by row_id"
         examples = connection.execute(first).fetchall()
         result["examples"].extend({n: _plain(v) for n, v in zip(names, row, strict=True)} for row in examples)
     finally:

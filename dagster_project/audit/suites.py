@@ -120,7 +120,9 @@ def columns_suite(candidate: Candidate) -> Suite:
         "Describe the column, in Chinese and English, in the model's YAML.",
         "warn",
     )
-    listed = f"select * from (values {', '.join(rows)}) as described(product, table_name, column_name, broken, undescribed)"
+    names = ("product", "table_name", "column_name", "broken", "undescribed")
+    typed = ", ".join(f"{name}::varchar as {name}" for name in names)
+    listed = f"select {typed} from (values {', '.join(rows)}) as described({', '.join(names)})"
     return Suite("tables", candidate.lineage.products, listed, (promise, described))
 
 

@@ -348,9 +348,11 @@ def _criminal_cohort(known: _Known, tally: Tally, case: int, state: Accepted, da
 
 
 def _months_later(day: dt.date, months: int) -> dt.date:
-    """The same day so many calendar months later, the last of the month where there is no such day."""
+    """The same day so many calendar months later; the last day of a month stays a last day, as does a day that the month lacks."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return dt.date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+    last = calendar.monthrange(year, month + 1)[1]
+    is_last = day.day == calendar.monthrange(day.year, day.month)[1]
+    return dt.date(year, month + 1, last if is_last else min(day.day, last))
 
 
 def _administrative_cohort(known: _Known, tally: Tally, case: int, state: Accepted, days: dict[str, dt.date]) -> None:

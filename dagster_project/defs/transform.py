@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -36,10 +37,11 @@ def ensure_manifest() -> Path:
     if not MANIFEST.exists() or MANIFEST.stat().st_mtime < _newest_project_file():
         arguments = ["--quiet", "parse", "--project-dir", PROJECT_FOLDER, "--profiles-dir", PROJECT_FOLDER, "--target-path", TARGET_FOLDER]
         environment = {**os.environ, "POOL_HOME": str(Home.at().root), "DBT_LOG_PATH": str(TARGET_FOLDER), "DO_NOT_TRACK": "1"}
+        started = time.time()
         finished = subprocess.run([str(a) for a in (DBT, *arguments)], env=environment, capture_output=True, text=True, check=False)
         if finished.returncode != 0:
             raise RuntimeError(f"the dbt project does not parse:\n{finished.stdout}{finished.stderr}")
-        MANIFEST.touch()
+        os.utime(MANIFEST, (started, started))  # a file changed while dbt parsed is not in the manifest
     return MANIFEST
 
 

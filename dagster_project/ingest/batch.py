@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +22,7 @@ import pyarrow as pa
 from dagster_project.contracts.entities import Entity
 from dagster_project.contracts.model import Contract, Format
 from dagster_project.home import Home
+from dagster_project.ingest.chunks import gathered, timed
 from dagster_project.ingest.conversion import ACCEPTED, FILTERED, REJECTED, Conversion, ConversionError, Converted
 from dagster_project.ingest.deidentify import HashKey
 from dagster_project.ingest.duplicates import Dropped, find_duplicates, rewrite_without
@@ -35,8 +36,7 @@ from dagster_project.ingest.receipts import BatchReceipt, FileReceipt, Receipts,
 from dagster_project.ingest.reduction import Reducer
 from dagster_project.ingest.statement import active_corrections
 
-CHUNK_ROWS = 1 << 19
-CHUNK_BYTES = 96 << 20
+SAY_EVERY_SECONDS = 5.0
 UNREADABLE = "unreadable_file"
 
 
@@ -53,12 +53,14 @@ class PlannedFile:
 class BatchPlan:
     """What a batch is to be made from. ``fingerprint`` is equal when nothing that could change the result has changed.
 
-    ``refused`` files belong to the batch but cannot be taken: without them it is not whole, and so it fails.
+    ``refused`` files belong to the batch but cannot be taken: without them it is not whole, and so it fails. ``gone`` are files that
+    retention took from landing: what came since cannot be put beside their rows, and so the batch is held.
     """
 
     batch_date: dt.date
     files: tuple[PlannedFile, ...]
     refused: tuple[RefusedFile, ...]
+    gone: tuple[str, ...]
     fingerprint: str
     contract_version: str
     key_id: str
@@ -110,11 +112,18 @@ class _Work:
         self.corrected: Counter[int] = Counter(dict.fromkeys(active_corrections(self.mapping), 0))
         self.warned: Counter[str] = Counter()
         self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._said = time.perf_counter()
+
+    def say_rows(self, say: Callable[[str], None]) -> None:
+        """Tell from time to time how far a long batch has come."""
+        if time.perf_counter() - self._said > SAY_EVERY_SECONDS:
+            self._said = time.perf_counter()
+            say(f"{self.contract.id} {self.plan.batch_date}: {sum(t.read for t in self.tallies.values()):,} rows so far")
 
     def items(self, file: DeliveredFile, format: Format) -> Iterator[RawChunk | list[RawReject]]:
         """Chunks and rejects of a file, small ones put together."""
         raw = read_file(file, format, self.mapping.wanted, self.mapping.optional, known=self.mapping.known, ignore=self.contract.ignore)
-        return _gathered(_timed(raw, self.seconds, "read"))
+        return gathered(timed(raw, self.seconds, "read"))
 
 
 def ingest_batch(
@@ -125,12 +134,13 @@ def ingest_batch(
     key: HashKey | None,
     connection: duckdb.DuckDBPyConnection,
     receipts: Receipts,
+    say: Callable[[str], None],
 ) -> BatchResult:
-    """Make one batch. Only infrastructure errors (OSError of the home, MemoryError) are raised."""
+    """Make one batch; ``say`` is told how far a long one has come. Raises infrastructure errors only (OSError, MemoryError)."""
     started = time.perf_counter()
     work = _Work(home, contract, entity, plan, key, connection)
     try:
-        _stream_files(work, receipts)
+        _stream_files(work, receipts, say)
         work.pool.close()
         dropped = _settle_duplicates(work)
         failures = _failures(work)
@@ -145,7 +155,7 @@ def ingest_batch(
     return BatchResult(receipt, files, held, seconds)
 
 
-def _stream_files(work: _Work, receipts: Receipts) -> None:
+def _stream_files(work: _Work, receipts: Receipts, say: Callable[[str], None]) -> None:
     first_of: dict[str, str] = {}
     for planned in work.plan.files:
         name = planned.file.relative_path
@@ -159,7 +169,7 @@ def _stream_files(work: _Work, receipts: Receipts) -> None:
             _all_duplicates(tally, _rows_of_owner(receipts, work, planned), "")
         else:
             first_of.setdefault(planned.sha256, name)
-            _stream_file(work, planned.file, format, tally)
+            _stream_file(work, planned.file, format, tally, say)
         tally.seconds = time.perf_counter() - began
 
 
@@ -177,7 +187,7 @@ def _rows_of_owner(receipts: Receipts, work: _Work, planned: PlannedFile) -> int
     )
 
 
-def _stream_file(work: _Work, file: DeliveredFile, format: Format, tally: _Tally) -> None:
+def _stream_file(work: _Work, file: DeliveredFile, format: Format, tally: _Tally, say: Callable[[str], None]) -> None:
     reducer = Reducer(work.mapping, work.connection) if work.contract.reduce else None
     try:
         with ReadAhead(work.items(file, format)) as items, WriteBehind() as writer:
@@ -186,6 +196,7 @@ def _stream_file(work: _Work, file: DeliveredFile, format: Format, tally: _Tally
                     _take_chunk(work, item, tally, reducer, writer)
                 else:
                     _take_rejects(work, item, tally)
+                work.say_rows(say)
         if reducer is not None:
             _write_groups(work, reducer, file.relative_path)
     except UnreadableFile as wrong:
@@ -317,6 +328,9 @@ def _with_place(name: str, detail: str) -> str:
 
 def _intolerable(work: _Work) -> list[str]:
     contract, found = work.contract, []
+    if work.plan.gone:
+        gone = ", ".join(work.plan.gone)
+        found.append(f"files came after others of the batch had left landing (retention): deliver {gone} again to have it made from all")
     read, quarantined = sum(t.read for t in work.tallies.values()), sum(t.quarantined for t in work.tallies.values())
     if read and quarantined / read > contract.tolerance.quarantined_share:
         tolerated = contract.tolerance.quarantined_share
@@ -452,55 +466,3 @@ def _clock(work: _Work, phase: str) -> Iterator[None]:
         yield
     finally:
         work.seconds[phase] += time.perf_counter() - began
-
-
-def _timed(items: Iterator[RawChunk | RawReject], seconds: defaultdict[str, float], phase: str) -> Iterator[RawChunk | RawReject]:
-    while True:
-        began = time.perf_counter()
-        item = next(items, None)
-        seconds[phase] += time.perf_counter() - began
-        if item is None:
-            return
-        yield item
-
-
-def _gathered(items: Iterator[RawChunk | RawReject]) -> Iterator[RawChunk | list[RawReject]]:
-    """Put neighbouring chunks of one file together until they are worth a statement, and rejects into lists."""
-    chunks: list[RawChunk] = []
-    rejects: list[RawReject] = []
-    size = 0
-    failure: UnreadableFile | None = None
-    while True:
-        try:
-            item = next(items, None)
-        except UnreadableFile as wrong:
-            item, failure = None, wrong
-        if item is None:
-            break
-        if isinstance(item, RawReject):
-            rejects.append(item)
-            if len(rejects) >= CHUNK_ROWS:
-                yield rejects
-                rejects = []
-            continue
-        if chunks and item.file_name != chunks[0].file_name:
-            yield _joined(chunks)
-            chunks, size = [], 0
-        chunks.append(item)
-        size += item.columns.nbytes
-        if size >= CHUNK_BYTES or sum(len(c.row_numbers) for c in chunks) >= CHUNK_ROWS:
-            yield _joined(chunks)
-            chunks, size = [], 0
-    if chunks:
-        yield _joined(chunks)
-    if rejects:
-        yield rejects
-    if failure is not None:
-        raise failure
-
-
-def _joined(chunks: list[RawChunk]) -> RawChunk:
-    if len(chunks) == 1:
-        return chunks[0]
-    numbers = pa.concat_arrays([c.row_numbers for c in chunks])
-    return RawChunk(pa.concat_tables([c.columns for c in chunks], promote_options="default"), numbers, chunks[0].file_name)

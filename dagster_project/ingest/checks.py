@@ -44,6 +44,7 @@ def check_source(
         _of_batches("tolerance", [b for b in batches if b.status == "held"]),
         _of_files("refused_files", "block", [r for r in plan.undated if not r.waiting]),
         _of_files("waiting_files", "warn", plan.waiting),
+        _gone(plan),
         _cadence(contract, batches, night),
         _volume(contract, batches),
         _rule_warnings(contract, batches),
@@ -73,6 +74,12 @@ def _of_batches(check: str, batches: list[BatchReceipt]) -> SourceCheck:
 def _of_files(check: str, severity: Severity, files: Iterable[RefusedFile]) -> SourceCheck:
     rows = [{"file": f.relative_path, "reason": f.reason, "detail": f.detail} for f in files]
     return _check(check, severity, rows, (f"{r['file']} {r['detail']}" for r in rows))
+
+
+def _gone(plan: SourcePlan) -> SourceCheck:
+    words = "left landing before their time, their rows stay in the pool; to take rows out, deliver the file without them"
+    rows = [{"file": name} for name in plan.gone]
+    return _check("gone_files", "warn", rows, [f"{len(rows)} files {words}: {', '.join(plan.gone[:5])}"] if rows else [])
 
 
 def _cadence(contract: Contract, batches: list[BatchReceipt], night: dt.date) -> SourceCheck:

@@ -137,7 +137,7 @@ def ingest_source(
         for date in plan.retired:
             _take_back(home, receipts, contract, date)
         _record_undated(contract, entity, plan, receipts)
-        for batch_plan, receipt, of_batch, phases in _made(home, contract, entity, plan, receipts):
+        for batch_plan, receipt, of_batch, phases in _made(home, contract, entity, plan, receipts, say):
             made.append(receipt)
             files.extend(of_batch)
             for phase, spent in phases.items():
@@ -148,7 +148,7 @@ def ingest_source(
 
 
 def _made(
-    home: Home, contract: Contract, entity: Entity, plan: SourcePlan, receipts: Receipts
+    home: Home, contract: Contract, entity: Entity, plan: SourcePlan, receipts: Receipts, say: Callable[[str], None]
 ) -> Iterator[tuple[BatchPlan, BatchReceipt, list[FileReceipt], dict[str, float]]]:
     batches = sorted((*plan.batches_to_ingest, *plan.batches_to_retry), key=lambda b: b.batch_date)
     if not batches:
@@ -162,7 +162,7 @@ def _made(
     with open_engine(home) as connection:
         for batch_plan in batches:
             try:
-                result = ingest_batch(home, contract, entity, batch_plan, key, connection, receipts)
+                result = ingest_batch(home, contract, entity, batch_plan, key, connection, receipts, say)
             except _INFRASTRUCTURE:
                 raise
             except Exception as wrong:

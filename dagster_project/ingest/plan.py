@@ -1,7 +1,8 @@
 """What a night has to do for a source: which of its batches must be made, and from what.
 
-A batch is made when its files, its contract, its entity or its key are others than those that its receipt names. A batch whose files
-have all left landing (retention) stands as it is; one whose files the contract now dates otherwise is taken back.
+A batch is made when its files, its contract, its entity or its key are others than those that its receipt names. That files have
+left landing is no reason: what the pool holds of them stays, until other files come for the same batch. A batch whose files the
+contract now dates otherwise is taken back.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from dagster_project.ingest.receipts import BatchReceipt, FileReceipt, Receipts
 class SourcePlan:
     """What a night would do for a source: batches to make (oldest first) because something is new, batches to try again because the
     last attempt failed on the same files, batches that stand, files still being written (their
-    batches wait), files that belong to no batch, batches to take back."""
+    batches wait), files that belong to no batch, batches to take back, files whose rows stay although they left landing early."""
 
     source_id: str
     night: dt.date
@@ -40,6 +41,7 @@ class SourcePlan:
     waiting: tuple[RefusedFile, ...]
     undated: tuple[RefusedFile, ...]
     retired: tuple[dt.date, ...]
+    gone: tuple[str, ...]
 
 
 def make_plan(home: Home, contract: Contract, entity: Entity, night: dt.date, receipts: Receipts) -> SourcePlan:
@@ -64,20 +66,30 @@ def make_plan(home: Home, contract: Contract, entity: Entity, night: dt.date, re
             owner = owners.get(sha256[file.relative_path], date)
             planned.append(PlannedFile(file, sha256[file.relative_path], owner if owner < date else None))
         lacking = tuple(refused_by_date.get(date, ()))
-        plan = BatchPlan(date, tuple(planned), lacking, _fingerprint(planned, lacking, version, key_id), version, key_id)
+        of_batch = {f.file_name: f.sha256 for f in known_files if f.batch_date == date}
+        gone = _left_landing(contract, planned, of_batch, date, night)
+        plan = BatchPlan(date, tuple(planned), lacking, gone, _fingerprint(planned, lacking, version, key_id), version, key_id)
         former = known_batches.get(date)
-        if not _stands(home, contract, plan, former, known_files, night):
+        if not _stands(home, contract, plan, former, of_batch):
             to_ingest.append(plan)
         elif former is not None and former.status == "failed":
             to_retry.append(plan)
         else:
             unchanged.append(date)
     here = {f.relative_path for f in found}
-    gone = [d for d in known_batches if d <= night and d not in by_date and d not in refused_by_date]
-    retired = [d for d in gone if any(f.batch_date == d and f.file_name in here for f in known_files)]
+    without_files = [d for d in known_batches if d <= night and d not in by_date and d not in refused_by_date]
+    retired = [d for d in without_files if any(f.batch_date == d and f.file_name in here for f in known_files)]
     still_written = [r for r in (*undated, *(r for of_date in waiting.values() for r in of_date)) if r.waiting]
     return SourcePlan(
-        contract.id, night, tuple(to_ingest), tuple(to_retry), tuple(unchanged), tuple(still_written), tuple(undated), tuple(retired)
+        contract.id,
+        night,
+        tuple(to_ingest),
+        tuple(to_retry),
+        tuple(unchanged),
+        tuple(still_written),
+        tuple(undated),
+        tuple(retired),
+        _gone_early(contract, found, refused, known_files, night),
     )
 
 
@@ -144,24 +156,35 @@ def _fingerprint(files: list[PlannedFile], refused: Iterable[RefusedFile], versi
     return hashlib.sha256(json.dumps([made_from, lacking, version, REVISION, key_id]).encode()).hexdigest()[:32]
 
 
-def _stands(
-    home: Home, contract: Contract, plan: BatchPlan, receipt: BatchReceipt | None, known: list[FileReceipt], night: dt.date
-) -> bool:
+def _stands(home: Home, contract: Contract, plan: BatchPlan, receipt: BatchReceipt | None, known: dict[str, str]) -> bool:
+    """Whether a batch is as it should be. ``known``: checksums of the files that its receipt names, by their path."""
     if receipt is None:
         return False
     if receipt.in_pool:
         path = batch_path(home, receipt.entity, contract.id, plan.batch_date)
         if not path.is_file() or path.stat().st_size != receipt.pool_bytes:
             return False
-    if receipt.fingerprint == plan.fingerprint:
-        return True
-    return _is_past_retention(contract, plan, known, night)
+    here = {f.file.relative_path: f.sha256 for f in plan.files}
+    only_fewer = not plan.refused and len(here) < len(known) and here.items() <= known.items()
+    return receipt.fingerprint == plan.fingerprint or (receipt.status == "ok" and only_fewer)
 
 
-def _is_past_retention(contract: Contract, plan: BatchPlan, known: list[FileReceipt], night: dt.date) -> bool:
-    """Landing has begun to let go of this batch's files: what is left of them is less than what the pool holds."""
+def _left_landing(
+    contract: Contract, plan_files: list[PlannedFile], known: dict[str, str], date: dt.date, night: dt.date
+) -> tuple[str, ...]:
+    """Files of a batch that retention has taken out of landing, so that the batch cannot be made whole any more."""
     days = contract.landing.retention_days
-    if days is None or (night - plan.batch_date).days <= days:
-        return False
-    here = {f.file.relative_path for f in plan.files}
-    return any(f.batch_date == plan.batch_date and f.file_name not in here for f in known)
+    if days is None or (night - date).days <= days:
+        return ()
+    here = {f.file.relative_path for f in plan_files}
+    return tuple(name for name in known if name not in here)
+
+
+def _gone_early(
+    contract: Contract, found: list[DeliveredFile], refused: list[RefusedFile], known: list[FileReceipt], night: dt.date
+) -> tuple[str, ...]:
+    """Files that the pool holds rows of and landing holds no more, though retention does not explain it."""
+    here = {f.relative_path for f in found} | {f.relative_path for f in refused}
+    days = contract.landing.retention_days
+    expected = (f for f in known if f.rows_accepted and f.batch_date <= night and (days is None or (night - f.batch_date).days <= days))
+    return tuple(f.file_name for f in expected if f.file_name not in here)

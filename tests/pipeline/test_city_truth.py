@@ -29,22 +29,6 @@ order by kpi_id, day, unit_code, cell
 """
 
 
-UNIT_OF_THE_DAY = "an event counts for the unit valid on its day, not for one that had been closed by then"
-EVENTS = f"{UNIT_OF_THE_DAY}; one of a deleted case does not count; one of a case unknown to the pool counts for its own unit"
-DISPUTED = {
-    "CR-1": EVENTS,
-    "CR-4": EVENTS,
-    "CR-5": EVENTS,
-    "MED-1": f"{UNIT_OF_THE_DAY} (the earlier of closing and deadline)",
-    "RT-1": "identical times are excluded, not counted as a duration of 0 seconds",
-}
-"""Figures on which the models and the truth differ, with what the truth holds to be right. None may agree and stay here."""
-
-
-def _judged(kpi_id: str) -> object:
-    reason = DISPUTED.get(kpi_id)
-    return pytest.param(kpi_id, marks=pytest.mark.xfail(reason=reason, strict=True)) if reason else kpi_id
-
 
 @pytest.fixture(scope="module")
 def counted(pooled_city: Pooled) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -56,7 +40,7 @@ def counted(pooled_city: Pooled) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-@pytest.mark.parametrize("kpi_id", [_judged(kpi_id) for kpi_id in sorted(COVERED)])
+@pytest.mark.parametrize("kpi_id", sorted(COVERED))
 def test_the_pool_counts_what_happened(counted: duckdb.DuckDBPyConnection, pooled_city: Pooled, kpi_id: str) -> None:
     truth = str(pooled_city.landing / "truth" / "kpi_count.parquet")
     differences = counted.execute(DIFFERENCES, {"kpi_id": kpi_id, "patterns": list(COVERED[kpi_id]), "truth": truth}).fetchall()

@@ -6,7 +6,12 @@ import dataclasses
 import datetime as dt
 import errno
 import gzip
+import io
 import os
+import signal
+import subprocess
+import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +21,7 @@ from ingest_kit import NIGHT, Bench, make_contract, make_entity
 
 from dagster_project.contracts.model import Contract
 from dagster_project.ingest import batch as batch_module
-from dagster_project.ingest.night import plan_source, source_states
+from dagster_project.ingest.night import ingest_source, plan_source, source_states
 
 ENTITY = make_entity(id="text", n="integer", seen="timestamp")
 COLUMNS: dict[str, Any] = {"id": "ID", "n": "N", "seen": {"from": "T", "optional": True}}
@@ -132,24 +137,59 @@ def test_a_lost_pool_file_is_made_again(bench: Bench) -> None:
     assert len(bench.pool()) == 3
 
 
-def test_batches_whose_files_left_landing_stand(bench: Bench) -> None:
-    path = bench.deliver("2024-03-05.csv", ROWS)
+RETAINED = {"glob": "things/*", "batch": {"path": r"(\d{4}-\d\d-\d\d)", "format": "%Y-%m-%d"}, "retention_days": 7}
+
+
+@pytest.mark.parametrize("left", ["1", "12"])
+def test_rows_stay_when_files_leave_landing(bench: Bench, left: str) -> None:
+    files = {name: bench.deliver(f"2024-03-05-{name}.csv", HEADER + f"{name},1,\n") for name in ("1", "2")}
     bench.night()
-    path.unlink()
+    for name in left:
+        files[name].unlink()
     result = bench.night()
-    assert (result.status, result.rows_in_pool, len(bench.pool())) == ("unchanged", 3, 3)
+    assert (result.status, result.batches, bench.pool("id")) == ("unchanged", (), [("1",), ("2",)])
+    (check,) = [c for c in result.checks if c.check == "gone_files"]
+    assert (check.passed, check.severity, len(check.rows)) == (False, "warn", len(left))
+    with_contract(bench, rules=[{"id": "none", "expect": "n > 5", "message": "m"}])
+    assert (bench.night().batches, len(bench.pool())) == ((), 2)
 
 
-def test_a_batch_past_retention_is_not_made_again_from_what_is_left(bench: Bench) -> None:
-    landing = {"glob": "things/*", "batch": {"path": r"(\d{4}-\d\d-\d\d)", "format": "%Y-%m-%d"}, "retention_days": 7}
-    with_contract(bench, landing=landing)
+def test_files_that_leave_landing_by_retention_are_as_expected(bench: Bench) -> None:
+    with_contract(bench, landing=RETAINED)
+    delivered = bench.deliver("2024-03-05.csv", ROWS)
+    bench.night(DAY)
+    delivered.unlink()
+    assert [c.passed for c in bench.night(dt.date(2024, 3, 12)).checks if c.check == "gone_files"] == [False]
+    assert [c.passed for c in bench.night(dt.date(2024, 3, 13)).checks if c.check == "gone_files"] == [True]
+
+
+def test_a_file_that_replaces_another_takes_its_rows_away(bench: Bench) -> None:
+    replaced = bench.deliver("2024-03-05.csv", ROWS)
+    bench.night()
+    replaced.unlink()
+    bench.deliver("2024-03-05-v2.csv", HEADER + "new,1,\n")
+    assert (bench.night().status, bench.pool("id")) == ("ok", [("new",)])
+
+
+def test_a_late_file_past_retention_does_not_push_out_what_cannot_be_read_again(bench: Bench) -> None:
+    with_contract(bench, landing=RETAINED)
     first = bench.deliver("2024-03-05-1.csv", ROWS)
-    bench.deliver("2024-03-05-2.csv", HEADER + "d,4,\n")
     bench.night(DAY)
     first.unlink()
-    assert (bench.night(NIGHT).batches, len(bench.pool())) == ((), 4)
-    assert len(bench.night(dt.date(2024, 3, 10)).batches) == 1
-    assert len(bench.pool()) == 1
+    bench.deliver("2024-03-05-2.csv", HEADER + "d,4,\n")
+    result = bench.night(dt.date(2024, 3, 13))
+    assert (result.status, len(bench.pool())) == ("held", 3)
+    assert "deliver things/2024-03-05-1.csv again" in result.messages[0]
+    bench.deliver("2024-03-05-1.csv", ROWS)
+    assert (bench.night(dt.date(2024, 3, 13)).status, len(bench.pool())) == ("ok", 4)
+
+
+def test_a_bad_file_taken_out_of_landing_frees_its_batch(bench: Bench) -> None:
+    bench.deliver("2024-03-05-1.csv", ROWS)
+    bad = bench.deliver("2024-03-05-2.csv", b"WRONG,COLUMNS\n1,2\n")
+    assert bench.night().status == "failed"
+    bad.unlink()
+    assert (bench.night().status, len(bench.pool())) == ("ok", 3)
 
 
 def test_a_batch_dated_otherwise_by_a_new_contract_moves(bench: Bench) -> None:
@@ -182,7 +222,12 @@ def test_same_key_same_content_is_a_duplicate_and_other_content_a_state(bench: B
     bench.deliver("2024-03-05-2.csv", HEADER + "b,2,\na,5,\nb,,\nb,,\n")
     result = bench.night()
     assert (result.rows_read, result.rows_accepted, result.rows_duplicate) == (7, 4, 3)
-    assert bench.pool("record_key, n, right(file_name, 5), row_number") == [("a", 1, "1.csv", 1), ("b", 2, "1.csv", 2), ("a", 5, "2.csv", 2), ("b", None, "2.csv", 3)]
+    assert bench.pool("record_key, n, right(file_name, 5), row_number") == [
+        ("a", 1, "1.csv", 1),
+        ("b", 2, "1.csv", 2),
+        ("a", 5, "2.csv", 2),
+        ("b", None, "2.csv", 3),
+    ]
     assert [r.rows_duplicate for r in bench.receipts().values()] == [1, 2]
     assert result.unbalanced_files == ()
 
@@ -256,7 +301,9 @@ def test_counts_are_all_that_enters_of_a_reduced_source(tmp_path: Path) -> None:
         "_plate": {"from": "P", "type": "text"},
     }
     bench = Bench(tmp_path, entity, make_contract(columns, reduce={"by": ["gate", "hour"], "sums": ["vehicles"]}))
-    first = "G,T,V,P\ng1,2024-03-05 08:01:00,1,p\ng2,2024-03-05 08:02:00,2,q\ng1,2024-03-05 08:59:59,3,r\n,2024-03-05 08:00:00,,s\nx,?,1,t\n"
+    first = (
+        "G,T,V,P\ng1,2024-03-05 08:01:00,1,p\ng2,2024-03-05 08:02:00,2,q\ng1,2024-03-05 08:59:59,3,r\n,2024-03-05 08:00:00,,s\nx,?,1,t\n"
+    )
     bench.deliver("2024-03-05-1.csv", first)
     bench.deliver("2024-03-05-2.csv", "G,T,V,P\ng1,2024-03-05 08:30:00,10,p\n")
     result = bench.night()
@@ -387,7 +434,9 @@ def kill_before(name: str, monkeypatch: pytest.MonkeyPatch, call: int) -> None:
     monkeypatch.setattr(batch_module, name, dying)
 
 
-@pytest.mark.parametrize(("name", "call"), [("put_in_place", 1), ("put_in_place", 2), ("_file_receipt", 1), ("_accepted_rows", 1), ("find_duplicates", 1)])
+@pytest.mark.parametrize(
+    ("name", "call"), [("put_in_place", 1), ("put_in_place", 2), ("_file_receipt", 1), ("_accepted_rows", 1), ("find_duplicates", 1)]
+)
 def test_a_run_killed_anywhere_converges(bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str, call: int, tmp_path: Path) -> None:
     with_contract(bench, extract={"mode": "append", "key": ["id"]})
     bench.deliver("2024-03-05.csv", HEADER + "old,1,\nold,1,\nx,?,\n")
@@ -474,3 +523,67 @@ def test_the_state_of_a_source_is_told_from_receipts(bench: Bench) -> None:
     (state,) = source_states(bench.home, [bench.contract], NIGHT)
     assert (state.newest_batch, state.batches, state.rows, state.rows_quarantined) == (DAY, 1, 3, 1)
     assert len(state.trouble) == 1 and "2024-03-06 is held" in state.trouble[0]
+
+
+KILLED_INGEST = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from dagster_project.ingest import batch
+from ingest_kit import Bench
+from test_ingest_batches import ENTITY, contract
+calls, real = iter(range(1, 9)), getattr(batch, sys.argv[3])
+def dying(*arguments):
+    if next(calls) == int(sys.argv[4]):
+        os.kill(os.getpid(), 9)
+    return real(*arguments)
+setattr(batch, sys.argv[3], dying)
+Bench(Path(sys.argv[2]), ENTITY, contract(extract={"mode": "append", "key": ["id"]})).night()
+"""
+
+
+@pytest.mark.parametrize(("name", "call"), [("put_in_place", 1), ("put_in_place", 2), ("_file_receipt", 1)])
+def test_a_process_killed_while_it_writes_leaves_a_home_that_heals(tmp_path: Path, name: str, call: int) -> None:
+    bench = Bench(tmp_path / "killed", ENTITY, contract(extract={"mode": "append", "key": ["id"]}))
+    delivery = ROWS + "c,3,2024-03-05\nd,x,\n"
+    bench.deliver("2024-03-05.csv", delivery)
+    tests = Path(__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": f"{tests}{os.pathsep}{Path(__file__).parent}"}
+    command = [sys.executable, "-c", KILLED_INGEST, str(tests), str(bench.root), name, str(call)]
+    assert subprocess.run(command, env=environment, cwd=tests.parent, check=False).returncode == -signal.SIGKILL
+    assert bench.receipts() == {}
+    healed = bench.night()
+    clean = Bench(tmp_path / "clean", ENTITY, bench.contract)
+    clean.deliver("2024-03-05.csv", delivery)
+    assert (healed.status, healed.content_version) == ("ok", clean.night().content_version)
+    assert (bench.pool("id, n"), bench.quarantine()) == (clean.pool("id, n"), clean.quarantine())
+    assert [p for p in bench.home.root.rglob("*") if p.name.endswith(".draft") or p.name.startswith("duckdb-")] == []
+
+
+def test_members_of_a_zip_are_one_delivered_file(bench: Bench) -> None:
+    with_contract(bench, extract={"mode": "append", "key": ["id"]})
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("1.csv", ROWS)
+        archive.writestr("2.csv", HEADER + "c,3,2024-03-05\nd,4,\n")
+    bench.deliver("2024-03-05!.zip", out.getvalue())
+    result = bench.night()
+    assert (result.rows_read, result.rows_accepted, result.rows_duplicate, len(result.files)) == (5, 4, 1, 1)
+    assert bench.pool("distinct file_name", "1") == [("things/2024-03-05!.zip!1.csv",), ("things/2024-03-05!.zip!2.csv",)]
+    assert result.unbalanced_files == ()
+
+
+def test_an_empty_delivery_is_a_batch_of_no_rows(bench: Bench) -> None:
+    bench.deliver("2024-03-05.csv", HEADER)
+    result = bench.night()
+    assert (result.status, result.rows_read, bench.batches()[DAY].pool_rows) == ("ok", 0, 0)
+    with_contract(bench, corrections=[{"where": "n = -1", "set": {"n": 1}, "reason": "clock of station 4", "expect": 1}])
+    assert bench.night().status == "held"
+
+
+def test_a_long_batch_tells_how_far_it_has_come(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.deliver("2024-03-05.csv", ROWS)
+    monkeypatch.setattr(batch_module, "SAY_EVERY_SECONDS", -1.0)
+    said: list[str] = []
+    ingest_source(bench.home, bench.contract, bench.entity, NIGHT, progress=said.append)
+    assert said == ["things 2024-03-05: 3 rows so far", "things 2024-03-05: 3 rows in 1 files, ok"]

@@ -59,7 +59,11 @@ def test_no_personal_value_is_written_or_said(bench: Bench) -> None:
     assert (result.rows_read, result.rows_accepted, result.rows_quarantined) == (4, 1, 3)
     written = everything_written(bench) + str(result)
     assert [secret for secret in SECRETS if secret in written] == []
-    assert [reasons["reasons"] for reasons in bench.quarantine()] == [["bad_type:n"], ["bad_type:lat", "bad_type:born", "bad_type:n"], ["ragged_row"]]
+    assert [reasons["reasons"] for reasons in bench.quarantine()] == [
+        ["bad_type:n"],
+        ["bad_type:lat", "bad_type:born", "bad_type:n"],
+        ["ragged_row"],
+    ]
     cells = [q["cells"] for q in bench.quarantine()]
     assert '"phone_key":"99999999999"' in cells[1]
     assert '"lat":"x99.999999"' in cells[1]

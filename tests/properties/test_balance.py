@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ingest_kit import Bench, make_contract, make_entity
 
-ENTITY = make_entity(id="text", kind={"type": "text", "codes": ("a", "b")}, n="integer", seen={"type": "timestamp", "required": True}, state="text")
+ENTITY = make_entity(
+    id="text", kind={"type": "text", "codes": ("a", "b")}, n="integer", seen={"type": "timestamp", "required": True}, state="text"
+)
 COLUMNS: dict[str, Any] = {
     "id": {"from": "ID"},
     "kind": {"from": "K", "codes": {"甲": "a", "乙": "b"}},
@@ -29,10 +31,32 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 RULES: dict[str, Any] = {
     "filter": "state <> 'total'",
-    "rules": [{"id": "small", "expect": "n < 1000", "message": "m"}, {"id": "odd", "expect": "n % 2 = 1", "severity": "warn", "message": "m"}],
+    "rules": [
+        {"id": "small", "expect": "n < 1000", "message": "m"},
+        {"id": "odd", "expect": "n % 2 = 1", "severity": "warn", "message": "m"},
+    ],
 }
 cell = st.one_of(
-    st.sampled_from(["", "1", "2", "1,000", "７", "甲", "乙", "丙", "2024-03-05", "2023-02-30", "2024-03-05 10:00:00", "total", "gone", "id-1", "id-2", "x|y"]),
+    st.sampled_from(
+        [
+            "",
+            "1",
+            "2",
+            "1,000",
+            "７",
+            "甲",
+            "乙",
+            "丙",
+            "2024-03-05",
+            "2023-02-30",
+            "2024-03-05 10:00:00",
+            "total",
+            "gone",
+            "id-1",
+            "id-2",
+            "x|y",
+        ]
+    ),
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6),
 )
 row = st.tuples(

@@ -32,7 +32,9 @@ def days(*texts: str) -> list[dt.date]:
         ("once", days("2025-01-01"), "2024-06-30", ["any delivery"]),
     ],
 )
-def test_periods_since_the_first_delivery_without_a_batch_are_missing(cadence: str, delivered: list[dt.date], night: str, missing: list[str]) -> None:
+def test_periods_since_the_first_delivery_without_a_batch_are_missing(
+    cadence: str, delivered: list[dt.date], night: str, missing: list[str]
+) -> None:
     assert missing_deliveries(make_contract({"x": "X"}, cadence=cadence), delivered, dt.date.fromisoformat(night)) == missing
 
 
@@ -40,4 +42,7 @@ def test_what_is_due_after_the_night_has_run_is_expected_a_day_later() -> None:
     late = make_contract({"x": "X"}, cadence="daily", due="06:00")
     early = make_contract({"x": "X"}, cadence="daily", due="01:30")
     night = dt.date(2024, 3, 2)
-    assert (missing_deliveries(late, days("2024-03-01"), night), missing_deliveries(early, days("2024-03-01"), night)) == ([], ["2024-03-02"])
+    assert (missing_deliveries(late, days("2024-03-01"), night), missing_deliveries(early, days("2024-03-01"), night)) == (
+        [],
+        ["2024-03-02"],
+    )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import subprocess
+import sys
 from typing import Any
 
 import duckdb
@@ -12,8 +15,9 @@ from hypothesis import strategies as st
 from ingest_kit import BATCH, convert, convert_chunk, make_contract, make_entity
 
 from dagster_project.home import Home
-from dagster_project.ingest.conversion import ConversionError
+from dagster_project.ingest.conversion import ConversionError, fault_in_statement
 from dagster_project.ingest.engine import open_engine
+from dagster_project.ingest.mapping import Mapping
 from dagster_project.ingest.typed import literal, sortable
 
 
@@ -76,7 +80,11 @@ def test_a_warning_lets_the_row_pass_and_counts_it_once_accepted(home: Home) -> 
 def test_the_filter_leaves_out_where_it_is_false_whatever_else_is_wrong(home: Home) -> None:
     contract = make_contract(COLUMNS, filter="id <> '合计'")
     delivered = [GOOD, GOOD | {"ID": "合计", "N": "-", "T": ""}, GOOD | {"ID": ""}]
-    assert [(r.fate, r.reasons) for r in convert(home, ENTITY, contract, delivered)] == [("accepted", []), ("filtered", []), ("accepted", [])]
+    assert [(r.fate, r.reasons) for r in convert(home, ENTITY, contract, delivered)] == [
+        ("accepted", []),
+        ("filtered", []),
+        ("accepted", []),
+    ]
 
 
 def test_a_filter_that_cannot_tell_leaves_nothing_out(home: Home) -> None:
@@ -142,7 +150,10 @@ def test_the_key_of_one_column_is_its_value(home: Home) -> None:
     assert convert(home, ENTITY, contract, [GOOD | {"N": "007"}])[0].values["record_key"] == "7"
 
 
-@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=2, max_size=20), st.lists(st.decimals(-(10**12) + 1, 10**12 - 1, places=6), min_size=2, max_size=20))
+@given(
+    st.lists(st.integers(-(2**63), 2**63 - 1), min_size=2, max_size=20),
+    st.lists(st.decimals(-(10**12) + 1, 10**12 - 1, places=6), min_size=2, max_size=20),
+)
 @settings(max_examples=40, deadline=None)
 def test_versions_sort_like_the_values_they_stand_for(integers: list[int], decimals: list[Any]) -> None:
     for values, logical in ((integers, "integer"), (decimals, "decimal(18,6)")):
@@ -193,3 +204,25 @@ def test_the_engine_sees_nothing_but_what_it_is_given(home: Home, sql: str) -> N
         connection.execute(sql.format(scratch=home.scratch))
     assert secret_table
     assert not list(home.scratch.glob("*.csv"))
+
+
+def test_the_conditions_of_a_contract_can_be_tried_without_a_delivery(home: Home) -> None:
+    with open_engine(home) as connection:
+        faults = [
+            fault_in_statement(Mapping(make_contract(COLUMNS, filter=condition), ENTITY, BATCH), connection)
+            for condition in ("n > 3 and id like 'x%'", "seen > 5", "length(n) = 2")
+        ]
+    assert faults[0] is None
+    assert all(fault is not None and "does not fit" in fault for fault in faults[1:])
+
+
+def test_what_a_killed_run_spilled_is_removed(home: Home) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    left = home.scratch / f"duckdb-{ended.pid}-abc"
+    alive = home.scratch / f"duckdb-{os.getpid()}-abc"
+    for folder in (left, alive):
+        folder.mkdir()
+        (folder / "duckdb_temp_storage_DEFAULT-0.tmp").write_bytes(b"x")
+    with open_engine(home):
+        assert (left.exists(), alive.exists()) == (False, True)

@@ -48,17 +48,41 @@ def test_text_keeps_full_width_characters(home: Home) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("12", 12), ("-7", -7), ("+5", 5), ("007", 7), ("１２３", 123), ("3.0", 3), ("3.", 3), ("9223372036854775807", 9223372036854775807),
-        ("1.5", BAD), ("1e3", BAD), ("1_000", BAD), ("0x1F", BAD), ("1,234", BAD), ("abc", BAD), ("9223372036854775808", BAD), ("1 2", BAD), ("--1", BAD),
+        ("12", 12),
+        ("-7", -7),
+        ("+5", 5),
+        ("007", 7),
+        ("１２３", 123),
+        ("3.0", 3),
+        ("3.", 3),
+        ("9223372036854775807", 9223372036854775807),
+        ("1.5", BAD),
+        ("1e3", BAD),
+        ("1_000", BAD),
+        ("0x1F", BAD),
+        ("1,234", BAD),
+        ("abc", BAD),
+        ("9223372036854775808", BAD),
+        ("1 2", BAD),
+        ("--1", BAD),
     ],
-)  # fmt: skip
+)
 def test_integers(home: Home, text: str, value: Any) -> None:
     assert one(home, "integer", text) == value
 
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("1,234", 1234), ("12,345,678", 12345678), ("１，２３４", 1234), ("1234", 1234), ("1,23", BAD), ("1,2345", BAD), (",123", BAD), ("1,234,", BAD)],
+    [
+        ("1,234", 1234),
+        ("12,345,678", 12345678),
+        ("１，２３４", 1234),
+        ("1234", 1234),
+        ("1,23", BAD),
+        ("1,2345", BAD),
+        (",123", BAD),
+        ("1,234,", BAD),
+    ],
 )
 def test_thousands_commas_must_stand_where_thousands_are(home: Home, text: str, value: Any) -> None:
     assert one(home, "integer", text, thousands=",") == value
@@ -67,15 +91,27 @@ def test_thousands_commas_must_stand_where_thousands_are(home: Home, text: str, 
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("12.5", Decimal("12.5")), (".5", Decimal("0.5")), ("12.", Decimal(12)), ("-0.25", Decimal("-0.25")), ("1.5E-3", Decimal("0.0015")),
-        ("１２．５", Decimal("12.5")), ("0.1234565", Decimal("0.123457")), ("nan", BAD), ("inf", BAD), ("1.2.3", BAD), ("12,5", BAD), ("1e30", BAD),
+        ("12.5", Decimal("12.5")),
+        (".5", Decimal("0.5")),
+        ("12.", Decimal(12)),
+        ("-0.25", Decimal("-0.25")),
+        ("1.5E-3", Decimal("0.0015")),
+        ("１２．５", Decimal("12.5")),
+        ("0.1234565", Decimal("0.123457")),
+        ("nan", BAD),
+        ("inf", BAD),
+        ("1.2.3", BAD),
+        ("12,5", BAD),
+        ("1e30", BAD),
     ],
-)  # fmt: skip
+)
 def test_decimals(home: Home, text: str, value: Any) -> None:
     assert one(home, "decimal(18,6)", text) == value
 
 
-@pytest.mark.parametrize(("text", "value"), [("1.234,5", Decimal("1234.5")), ("0,25", Decimal("0.25")), ("1.5", BAD), ("12.345.678", Decimal(12345678))])
+@pytest.mark.parametrize(
+    ("text", "value"), [("1.234,5", Decimal("1234.5")), ("0,25", Decimal("0.25")), ("1.5", BAD), ("12.345.678", Decimal(12345678))]
+)
 def test_a_decimal_comma_with_points_for_thousands(home: Home, text: str, value: Any) -> None:
     assert one(home, "decimal(18,6)", text, decimal_mark=",", thousands=".") == value
 
@@ -83,15 +119,23 @@ def test_a_decimal_comma_with_points_for_thousands(home: Home, text: str, value:
 @pytest.mark.parametrize(
     ("canonical", "delivered", "text", "value"),
     [
-        ("second", "minute", "1.5", 90), ("second", "hour", "2", 7200), ("centisecond", "second", "12.345", 1235), ("fen", "yuan", "0.01", 1),
-        ("fen", "wan_yuan", "1.23456789", 1234568), ("minute", "second", "90", 2), ("second", "minute", "x", BAD), ("second", "second", "1.5", BAD),
+        ("second", "minute", "1.5", 90),
+        ("second", "hour", "2", 7200),
+        ("centisecond", "second", "12.345", 1235),
+        ("fen", "yuan", "0.01", 1),
+        ("fen", "wan_yuan", "1.23456789", 1234568),
+        ("minute", "second", "90", 2),
+        ("second", "minute", "x", BAD),
+        ("second", "second", "1.5", BAD),
     ],
-)  # fmt: skip
+)
 def test_units_of_measure_become_the_canonical_one(home: Home, canonical: str, delivered: str, text: str, value: Any) -> None:
     assert one(home, {"type": "integer", "unit": canonical}, text, unit=delivered) == value
 
 
-@pytest.mark.parametrize(("text", "value"), [("82.90%", Decimal("0.829")), ("82.90 ％", Decimal("0.829")), ("5", Decimal("0.05")), ("%", BAD)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("82.90%", Decimal("0.829")), ("82.90 ％", Decimal("0.829")), ("5", Decimal("0.05")), ("%", BAD)]
+)
 def test_percent_signs(home: Home, text: str, value: Any) -> None:
     assert one(home, {"type": "decimal(18,6)", "unit": "ratio"}, text, unit="percent") == value
 
@@ -107,11 +151,21 @@ def test_booleans(home: Home, text: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("2024-02-29", dt.date(2024, 2, 29)), ("2024-2-9", dt.date(2024, 2, 9)), ("２０２４-０２-０９", dt.date(2024, 2, 9)),
-        ("2024-02-09 23:59:59", dt.date(2024, 2, 9)), ("2023-02-30", BAD), ("2024-13-01", BAD), ("0001-01-01", BAD), ("9999-12-31", BAD),
-        ("20240209", BAD), ("2024/02/09", BAD), ("2024-02", BAD), ("2024-02-09Z", BAD), ("今天", BAD),
+        ("2024-02-29", dt.date(2024, 2, 29)),
+        ("2024-2-9", dt.date(2024, 2, 9)),
+        ("２０２４-０２-０９", dt.date(2024, 2, 9)),
+        ("2024-02-09 23:59:59", dt.date(2024, 2, 9)),
+        ("2023-02-30", BAD),
+        ("2024-13-01", BAD),
+        ("0001-01-01", BAD),
+        ("9999-12-31", BAD),
+        ("20240209", BAD),
+        ("2024/02/09", BAD),
+        ("2024-02", BAD),
+        ("2024-02-09Z", BAD),
+        ("今天", BAD),
     ],
-)  # fmt: skip
+)
 def test_dates_are_iso_unless_formats_say_otherwise(home: Home, text: str, value: Any) -> None:
     assert one(home, "date", text) == value
 
@@ -176,14 +230,24 @@ def test_codes_are_padded_but_never_cut(home: Home) -> None:
 @pytest.mark.parametrize(
     ("to", "type", "text", "value"),
     [
-        ("grid:0.1", "decimal(18,6)", "52.1378", Decimal("52.1")), ("grid:0.1", "decimal(18,6)", "-0.4512", Decimal("-0.5")),
-        ("grid:0.1", "decimal(18,6)", "0.3", Decimal("0.3")), ("grid:0.01", "text", "-0.4512", "-0.46"), ("grid:1", "text", "10.4", "10"),
-        ("grid:1", "text", "0.4", "0"), ("grid:0.1", "text", "north", BAD),
-        ("age_band:10", "text", "37", "30-39"), ("age_band:10", "integer", "37", 30), ("age_band:5", "text", "0", "0-4"), ("age_band:10", "text", "-1", BAD),
-        ("year", "text", "1987-05-17", "1987"), ("month", "text", "1987-05-17", "1987-05"), ("year", "date", "1987-05-17", dt.date(1987, 12, 31)),
-        ("month", "date", "1988-02-17", dt.date(1988, 2, 29)), ("prefix:3", "text", "13812345678", "138"),
+        ("grid:0.1", "decimal(18,6)", "52.1378", Decimal("52.1")),
+        ("grid:0.1", "decimal(18,6)", "-0.4512", Decimal("-0.5")),
+        ("grid:0.1", "decimal(18,6)", "0.3", Decimal("0.3")),
+        ("grid:0.01", "text", "-0.4512", "-0.46"),
+        ("grid:1", "text", "10.4", "10"),
+        ("grid:1", "text", "0.4", "0"),
+        ("grid:0.1", "text", "north", BAD),
+        ("age_band:10", "text", "37", "30-39"),
+        ("age_band:10", "integer", "37", 30),
+        ("age_band:5", "text", "0", "0-4"),
+        ("age_band:10", "text", "-1", BAD),
+        ("year", "text", "1987-05-17", "1987"),
+        ("month", "text", "1987-05-17", "1987-05"),
+        ("year", "date", "1987-05-17", dt.date(1987, 12, 31)),
+        ("month", "date", "1988-02-17", dt.date(1988, 2, 29)),
+        ("prefix:3", "text", "13812345678", "138"),
     ],
-)  # fmt: skip
+)
 def test_personal_values_are_generalised(home: Home, to: str, type: str, text: str, value: Any) -> None:
     assert one(home, type, text, personal={"treatment": "generalise", "to": to}) == value
 
@@ -226,7 +290,9 @@ def test_the_first_present_alias_is_read_and_an_absent_optional_column_is_null(h
 
 def test_values_do_not_depend_on_how_often_texts_repeat(home: Home, tmp_path: Path) -> None:
     entity = make_entity(n="integer", t="timestamp", b="boolean", c={"type": "text", "codes": ("a", "b")})
-    contract = make_contract({"n": {"from": "N", "thousands": ","}, "t": "T", "b": "B", "c": {"from": "C", "codes": {"甲": "a", "乙": "b"}}})
+    contract = make_contract(
+        {"n": {"from": "N", "thousands": ","}, "t": "T", "b": "B", "c": {"from": "C", "codes": {"甲": "a", "乙": "b"}}}
+    )
     delivered = [
         {"N": n, "T": t, "B": b, "C": c}
         for n, t, b, c in zip(

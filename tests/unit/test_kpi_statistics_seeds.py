@@ -16,6 +16,7 @@ stats = pytest.importorskip("scipy.stats", reason="scipy is not installed")
 
 SEEDS = Path(__file__).resolve().parents[2] / "dbt" / "seeds"
 LAST_YEAR = 2032
+TAILS = {"95": 0.025, "998": 0.001}
 ONE_DAY = dt.timedelta(days=1)
 
 
@@ -57,10 +58,12 @@ def spring_festivals() -> Iterator[tuple[str, ...]]:
 
 
 def poisson_limits() -> Iterator[tuple[str, ...]]:
-    yield ("events", "lower95", "upper95")
+    yield ("events", *(f"{side}{level}" for level in TAILS for side in ("lower", "upper")))
     for events in range(101):
-        lower = stats.chi2.ppf(0.025, 2 * events) / 2 if events else 0.0
-        yield (str(events), f"{lower:.12f}", f"{stats.chi2.ppf(0.975, 2 * events + 2) / 2:.12f}")
+        limits = []
+        for tail in TAILS.values():
+            limits += [stats.chi2.ppf(tail, 2 * events) / 2 if events else 0.0, stats.chi2.ppf(1 - tail, 2 * events + 2) / 2]
+        yield (str(events), *(f"{limit:.12f}" for limit in limits))
 
 
 DERIVED = {"calendar_day.csv": calendar_days, "spring_festival.csv": spring_festivals, "poisson_limit.csv": poisson_limits}
@@ -84,8 +87,9 @@ def test_poisson_seed_is_half_a_chi_square_quantile() -> None:
     assert [int(row["events"]) for row in held] == list(range(101))
     for row in held:
         events = int(row["events"])
-        assert stats.poisson.sf(events - 1, float(row["lower95"])) == pytest.approx(0.025 if events else 1.0, abs=1e-9)
-        assert stats.poisson.cdf(events, float(row["upper95"])) == pytest.approx(0.025, abs=1e-9)
+        for level, tail in TAILS.items():
+            assert stats.poisson.sf(events - 1, float(row[f"lower{level}"])) == pytest.approx(tail if events else 1.0, abs=1e-9)
+            assert stats.poisson.cdf(events, float(row[f"upper{level}"])) == pytest.approx(tail, abs=1e-9)
 
 
 def test_festival_days_as_published() -> None:

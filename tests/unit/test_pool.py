@@ -109,5 +109,11 @@ def test_rows_taken_out_leave_no_trace(kept: Rows, dropped: Rows) -> None:
 
 def test_the_content_hash_sees_values_places_and_files() -> None:
     base: Rows = [(1, 1), (2, 2)]
-    others = [content(("f", [(1, 1)])), content(("f", [(1, 2), (2, 1)])), content(("g", base)), content(("f", [(1, 1), (3, 2)])), content(("f", base * 2))]
+    others = [
+        content(("f", [(1, 1)])),
+        content(("f", [(1, 2), (2, 1)])),
+        content(("g", base)),
+        content(("f", [(1, 1), (3, 2)])),
+        content(("f", base * 2)),
+    ]
     assert len({h.text() for h in (content(("f", base)), *others)}) == 6

@@ -44,7 +44,11 @@ def test_a_batch_made_again_replaces_its_receipts_and_no_others(home: Home) -> N
         receipts.record(batch_receipt(day=other_day), [file_receipt("a", day=other_day)])
         receipts.record(batch_receipt("t"), [file_receipt("a", "t")])
         receipts.record(batch_receipt(), [file_receipt("c")])
-        assert [(f.source_id, f.batch_date, f.file_name) for f in receipts.files()] == [("s", DAY, "c"), ("s", other_day, "a"), ("t", DAY, "a")]
+        assert [(f.source_id, f.batch_date, f.file_name) for f in receipts.files()] == [
+            ("s", DAY, "c"),
+            ("s", other_day, "a"),
+            ("t", DAY, "a"),
+        ]
         receipts.forget("s", DAY)
         assert [(b.source_id, b.batch_date) for b in receipts.batches()] == [("s", other_day), ("t", DAY)]
 

@@ -6,6 +6,7 @@ record by record (`records.find_records`): rows that are no records are taken ou
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,6 +33,7 @@ READ_AHEAD = 2
 _SAMPLE_ROWS = 2_048
 _JOINERS = (b"\x1e", b"\x1f", b"\x1d", b"\x1c", b"\x01", b"\x02", b"\x03", b"\x04")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BLANK_LINES = re.compile(rb"[\r\n]*+")
 _LINES_AS_CELLS = Dialect(b"\0", b'"')
 
 
@@ -252,7 +254,7 @@ def _parse_cells(data: bytes, layout: _Layout, *, checked: bool) -> pa.Table:
     names = [str(position) for position in range(layout.width)]
     cell_type = pa.string() if checked and layout.codec == "utf-8" else pa.binary()
     picked = [str(p.position) for p in layout.picked] or names[:1]
-    if not data.strip(b"\r\n"):
+    if _BLANK_LINES.fullmatch(data):
         return pa.table({name: pa.array([], cell_type) for name in picked})
     quote = layout.dialect.quote
     if data.startswith(_BYTE_ORDER_MARK):

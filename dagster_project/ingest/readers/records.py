@@ -149,6 +149,18 @@ def _end_of_last_record(data: bytes, dialect: Dialect) -> int:
     return whole.end()
 
 
+def _cut(pieces: list[bytes], dialect: Dialect) -> tuple[bytes, bytes]:
+    """The whole records of a text that came in pieces, and the rest."""
+    if dialect.quote is None or not any(dialect.quote in piece for piece in pieces):
+        last = pieces[-1]
+        end = _end_of_last_record(last, dialect)
+        if end:
+            return b"".join([*pieces[:-1], memoryview(last)[:end]]), last[end:]
+    data = b"".join(pieces)
+    end = _end_of_last_record(data, dialect)
+    return data[:end], data[end:]
+
+
 def blocks_of_records(stream: ByteStream, dialect: Dialect, offset: int, block_bytes: int, record_bytes: int) -> Iterator[Block]:
     """Cut a text into blocks of whole records, about ``block_bytes`` each, holding no more than one block and one record.
 
@@ -171,10 +183,10 @@ def blocks_of_records(stream: ByteStream, dialect: Dialect, offset: int, block_b
                 break
             pieces.append(piece)
             size += len(piece)
-        data = b"".join(pieces)
-        end = len(data) if finished and failure is None else _end_of_last_record(data, dialect)
-        pending = data[end:]
-        data = data[:end] if end < len(data) else data
+        if finished and failure is None:
+            data, pending = b"".join(pieces), b""
+        else:
+            data, pending = _cut(pieces, dialect)
         if finished and failure is None:
             data = data.removesuffix(END_OF_FILE_SIGN)
             open_from = _open_quote(data, dialect)

@@ -51,7 +51,7 @@ class _Calamine:
         self._limits = limits
         bounds = [limits.workbook_memory, limits.workbook_seconds, limits.workbook_cells]
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(Path(calamine_worker.__file__)), *map(str, bounds)],
+            [sys.executable, "-P", str(Path(calamine_worker.__file__)), *map(str, bounds)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -16,12 +16,14 @@ case
 end
 {%- endmacro %}
 
-{#- With fewer degrees of freedom than this the history says too little, and the dispersion is taken to be 1. -#}
+{#- With fewer degrees of freedom than this the history says too little. -#}
 {% macro least_degrees_of_freedom() -%}10{%- endmacro %}
 
-{% macro dispersion(chi_square, degrees_of_freedom) -%}
+{#- From the history without the compared periods, else from all of it, else 1. -#}
+{% macro dispersion(chi_square, freedom, all_chi_square, all_freedom) -%}
 case
-    when {{ degrees_of_freedom }} >= {{ least_degrees_of_freedom() }} then greatest(1e0, round({{ chi_square }} / {{ degrees_of_freedom }}, 6))
+    when {{ freedom }} >= {{ least_degrees_of_freedom() }} then greatest(1e0, round({{ chi_square }} / {{ freedom }}, 6))
+    when {{ all_freedom }} >= {{ least_degrees_of_freedom() }} then greatest(1e0, round({{ all_chi_square }} / {{ all_freedom }}, 6))
     else 1e0
 end
 {%- endmacro %}

@@ -22,20 +22,22 @@ case when {{ events }} >= {{ trials }} then 1e0 else least(1e0, {{ _wilson(event
 {%- endmacro %}
 
 {#-
-  Exact limits of a Poisson mean, given the events counted (Garwood, Biometrika 28 (1936) 437): half of a chi-square quantile.
-  Up to 100 events they come from the seed poisson_limit, whose column is `tabulated`; beyond, the quantile is expanded in powers of
-  1/sqrt(degrees of freedom) (Goldberg and Levine, Ann. Math. Stat. 17 (1946) 216), off by less than 1e-8 events.
+  Exact limits of a Poisson mean, given the events counted (Garwood, Biometrika 28 (1936) 437): half of a chi-square quantile. `level` is
+  95 or 998 (99.8 %). Up to 100 events they come from the seed poisson_limit, whose column is `tabulated`; beyond, the quantile is
+  expanded in powers of 1/sqrt(degrees of freedom) (Goldberg and Levine, Ann. Math. Stat. 17 (1946) 216), off by less than 1e-7 events.
+  By the same token x events lie inside a funnel around E expected (both tails above half of what the level leaves) exactly when
+  poisson_lower(x) < E < poisson_upper(x).
 -#}
-{% macro poisson_lower(events, tabulated) -%}
-coalesce({{ tabulated }}, {{ _half_chi_square('(2e0 * ' ~ events ~ ')', -1) }})
+{% macro poisson_lower(events, tabulated, level=95) -%}
+coalesce({{ tabulated }}, {{ _half_chi_square('(2e0 * ' ~ events ~ ')', level, -1) }})
 {%- endmacro %}
 
-{% macro poisson_upper(events, tabulated) -%}
-coalesce({{ tabulated }}, {{ _half_chi_square('(2e0 * ' ~ events ~ ' + 2e0)', 1) }})
+{% macro poisson_upper(events, tabulated, level=95) -%}
+coalesce({{ tabulated }}, {{ _half_chi_square('(2e0 * ' ~ events ~ ' + 2e0)', level, 1) }})
 {%- endmacro %}
 
-{% macro _half_chi_square(freedom, side) -%}
-{%- set z = 1.959963984540054 * side -%}
+{% macro _half_chi_square(freedom, level, side) -%}
+{%- set z = {95: 1.959963984540054, 998: 3.090232306167813}[level] * side -%}
 {%- set root2 = 1.4142135623730951 -%}
 {%- set odd = [z * root2, (z ** 3 - 7 * z) / (9 * root2), (9 * z ** 5 + 256 * z ** 3 - 433 * z) / (4860 * root2),
                -(3753 * z ** 7 + 4353 * z ** 5 - 289517 * z ** 3 - 289717 * z) / (9185400 * root2)] -%}

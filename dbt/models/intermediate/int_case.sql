@@ -2,7 +2,7 @@
   Cases with the unit that filed them, the day they count on, and why a row is left out of every figure, if it is.
 
   A criminal case counts on the day it was filed, an administrative one on the day it was accepted. Several rows with one case
-  number are one case: the earliest counts.
+  number are one case: the earliest counts. filing_unit_code is the unit as delivered, unit_code the leaf that it meant on that day.
 -#}
 with dated_case as (
     select
@@ -36,6 +36,7 @@ placed_case as (
         ranked_case.group_name,
         ranked_case.case_id,
         {{ leaf_unit() }} as unit_code,
+        ranked_case.unit_code as filing_unit_code,
         ranked_case.day,
         ranked_case.case_kind,
         coalesce(ranked_case.category, 'unknown') as category,

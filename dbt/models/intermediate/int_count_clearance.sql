@@ -63,13 +63,13 @@ filed_case as (
 
 cleared_case as (
     select
-        unit_code,
+        cleared_unit_code as unit_code,
         cleared_on as day,
         is_major,
         count(*) as cases
     from {{ ref('int_case_history') }}
     where case_kind = 'criminal' and cleared_on is not null
-    group by unit_code, cleared_on, is_major
+    group by cleared_unit_code, cleared_on, is_major
 ),
 
 event_on_day as (
@@ -77,12 +77,12 @@ event_on_day as (
         unit_code,
         root_code,
         day,
-        case when is_future then 'excluded:after_as_of' else 'event:' || event end as cell,
-        clears and not is_future as clears,
-        closes_otherwise and not is_future as closes_otherwise,
+        coalesce('excluded:' || excluded_reason, 'event:' || event) as cell,
+        clears and excluded_reason is null as clears,
+        closes_otherwise and excluded_reason is null as closes_otherwise,
         sum(row_count) as events
     from {{ ref('int_case_event') }}
-    group by unit_code, root_code, day, is_future, event, clears, closes_otherwise
+    group by unit_code, root_code, day, excluded_reason, event, clears, closes_otherwise
 ),
 
 clearing_event as (
@@ -112,10 +112,10 @@ period_cell as (
     union all
     select 'CR-5' as kpi_id, unit_code, day, cell, events as numerator, 0 as denominator from event_on_day
     union all
-    select 'CR-5' as kpi_id, unit_code, first_event_on as day, 'flag:first_event' as cell, 1 as numerator, 0 as denominator
+    select 'CR-5' as kpi_id, first_event_unit_code as unit_code, first_event_on as day, 'flag:first_event' as cell, 1 as numerator, 0 as denominator
     from {{ ref('int_case_history') }}
     union all
-    select 'CR-4' as kpi_id, unit_code, otherwise_closed_on as day, '' as cell, 1 as numerator, 0 as denominator
+    select 'CR-4' as kpi_id, otherwise_closed_unit_code as unit_code, otherwise_closed_on as day, '' as cell, 1 as numerator, 0 as denominator
     from {{ ref('int_case_history') }}
     where otherwise_closed_on is not null
     union all

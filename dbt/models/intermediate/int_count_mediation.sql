@@ -1,5 +1,6 @@
 with settled_or_due as (
     select
+        dispute.group_name,
         dispute.unit_code,
         dispute.dispute_kind,
         dispute.opened_on,
@@ -52,6 +53,7 @@ agreement_row as (
     {% if not loop.first %}union all {% endif -%}
     select
         'MED-2.{{ days }}' as kpi_id,
+        dispute.group_name,
         dispute.unit_code,
         coalesce(cast(dispute.closed_at as date), dispute.opened_on) as day,
         dispute.dispute_kind,
@@ -86,30 +88,46 @@ judged_agreement as (
     from agreement_row
 ),
 
-kpi_row as (
+judged_row as (
     select
         'MED-1' as kpi_id,
+        group_name,
         unit_code,
         case when left_out is null then counted_on else opened_on end as day,
         dispute_kind,
         case when left_out is null then result end as result,
-        case when left_out is null and result = 'agreement' then row_count else 0 end as numerator,
-        case when left_out is null then row_count else 0 end as denominator,
-        left_out as excluded_reason,
-        row_count as excluded
+        result = 'agreement' as is_counted_above,
+        left_out,
+        row_count
     from judged_dispute
     union all
     select
         kpi_id,
+        group_name,
         unit_code,
         day,
         dispute_kind,
         null as result,
-        case when left_out is null and cast(repeated_at as date) <= due_on then row_count else 0 end as numerator,
-        case when left_out is null then row_count else 0 end as denominator,
-        left_out as excluded_reason,
-        row_count as excluded
+        cast(repeated_at as date) <= due_on as is_counted_above,
+        left_out,
+        row_count
     from judged_agreement
+),
+
+kpi_row as (
+    select
+        judged_row.kpi_id,
+        {{ leaf_unit() }} as unit_code,
+        judged_row.day,
+        judged_row.dispute_kind,
+        judged_row.result,
+        case when judged_row.left_out is null and judged_row.is_counted_above then judged_row.row_count else 0 end as numerator,
+        case when judged_row.left_out is null then judged_row.row_count else 0 end as denominator,
+        judged_row.left_out as excluded_reason,
+        judged_row.row_count as excluded
+    from judged_row
+    {{ join_leaf_unit('judged_row') }}
+    {{ join_group_root('judged_row') }}
 ),
 
 {{ cells('kpi_row', ['dispute_kind', 'result']) }}

@@ -6,7 +6,7 @@ with dated_figure as (
     select
         figure.*,
         measure.kpi_id,
-        measure.is_figure,
+        measure.role = 'figure' as is_figure,
         measure.total_category,
         measure.category_list,
         figure.period_end > night.as_of as is_future,
@@ -19,6 +19,7 @@ with dated_figure as (
     from {{ ref('stg_reported_figure') }} as figure
     inner join {{ ref('reported_measure') }} as measure on figure.measure = measure.measure
     cross join {{ source('control', 'night') }} as night
+    where measure.role <> 'printed'
 ),
 
 placed_figure as (

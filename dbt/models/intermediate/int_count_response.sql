@@ -47,7 +47,7 @@ stage_row as (
         {{ stage }} as seconds,
         sum(row_count) as incidents
     from timed_incident
-    where ineffective_reason is null and {{ stage }} >= 0
+    where ineffective_reason is null and {{ stage }} > 0
     group by unit_code, day, {{ stage }}
     {%- endfor %}
 ),
@@ -61,6 +61,7 @@ duration_row as (
             when ineffective_reason is not null then ineffective_reason
             when report_arrive is null then 'missing'
             when report_arrive < 0 then 'negative'
+            when report_arrive = 0 then 'identical'
         end as excluded_reason,
         row_count
     from timed_incident

@@ -3,7 +3,7 @@
 
   Records of one incident, or of the same parties opened within 7 days of each other, belong together; within them the n-th
   record of every recording body is one dispute. The record that closed first speaks for it, the earliest deadline binds it.
-  Records that are not the speaking one carry a reason of exclusion.
+  Records that are not the speaking one carry a reason of exclusion. unit_code is as delivered: its leaf depends on the day counted.
 -#}
 {% set same_dispute_days = 7 -%}
 with dated_record as (
@@ -75,7 +75,7 @@ ranked_record as (
 
 select
     ranked_record.group_name,
-    {{ leaf_unit() }} as unit_code,
+    ranked_record.unit_code,
     ranked_record.parties,
     coalesce(ranked_record.kind, 'unknown') as dispute_kind,
     ranked_record.day as opened_on,
@@ -89,5 +89,3 @@ select
     end as excluded_reason,
     ranked_record.row_count
 from ranked_record
-{{ join_leaf_unit('ranked_record') }}
-{{ join_group_root('ranked_record') }}

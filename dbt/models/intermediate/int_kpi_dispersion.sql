@@ -1,7 +1,8 @@
 {#-
   How far the history of a series strays from its own strata, for each comparison. A stratum is a season of one year (for days, its days
   of one kind): seasons of different years have rates of their own, so that neither trend nor the change in question counts as noise.
-  The seasons of both compared periods are left out. Quarters go by their months; years and years to date by the months of other years.
+  The seasons of both compared periods are left out, unless too little would be left. Quarters go by their months; years and years to
+  date by the months of other years (a dispersion survives adding up periods).
   Periods that touch the Spring Festival are no history. Squares are added as decimals, so that the order of adding is nothing.
 -#}
 with period_figure as (
@@ -80,15 +81,20 @@ spread as (
 totalled as (
     select
         *,
-        cast(sum(chi_square) over (partition by series_id, grain_no, parts_in_year) as decimal(38, 6)) - chi_square as other_chi_square,
-        cast(sum(freedom) over (partition by series_id, grain_no, parts_in_year) as integer) - freedom as other_freedom
+        cast(sum(chi_square) over (partition by series_id, grain_no, parts_in_year) as decimal(38, 6)) as all_chi_square,
+        cast(sum(freedom) over (partition by series_id, grain_no, parts_in_year) as integer) as all_freedom
     from spread
 )
 
 select
-    {{ spread_key('own.series_id', 'own.grain_no * 100000000 + own.part_no') }} as spread_key,
-    {{ dispersion('cast(own.other_chi_square - coalesce(year_earlier.chi_square, 0) as double)', '(own.other_freedom - coalesce(year_earlier.freedom, 0))') }} as yoy_dispersion,
-    {{ dispersion('cast(own.other_chi_square - coalesce(before.chi_square, 0) as double)', '(own.other_freedom - coalesce(before.freedom, 0))') }} as pop_dispersion
+    {{ spread_key('own.series_id', 'own.grain_no * 100000000 + own.part_no') }} as spread_key
+    {%- for side, prior in [('yoy', 'year_earlier'), ('pop', 'before')] %},
+    {{ dispersion(
+        'cast(own.all_chi_square - own.chi_square - coalesce(' ~ prior ~ '.chi_square, 0) as double)',
+        '(own.all_freedom - own.freedom - coalesce(' ~ prior ~ '.freedom, 0))',
+        'cast(own.all_chi_square as double)',
+        'own.all_freedom') }} as {{ side }}_dispersion
+    {%- endfor %}
 from totalled as own
 left join spread as year_earlier
     on

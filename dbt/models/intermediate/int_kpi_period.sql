@@ -1,6 +1,8 @@
 {#-
   The periods of every KPI under every root: from the first in which it was counted to the last in which its family was, never
   beyond the night. Whether each is complete, its exposure, the two periods it is compared with, and whether like meets like.
+  Slices begin at the month (at the week where weeks are delivered): by day they would outnumber the figures many times over, and
+  stay in fct_kpi_count.
 -#}
 {% set comparisons = ['yoy', 'pop'] -%}
 with counted as (
@@ -141,7 +143,8 @@ select
     placed.year_no,
     placed.season_no,
     case when placed.grain_no = 1 then placed.day_class else 0 end as day_class,
-    placed.is_complete and placed.festival_days = 0 as is_history
+    placed.is_complete and placed.festival_days = 0 as is_history,
+    placed.part = '' and (placed.grain_no >= 3 or placed.finest_grain_no = 2) as has_slices
     {%- for comparison in comparisons %},
     {{ comparison }}.period_id as {{ comparison }}_period_id,
     {{ comparison }}.period_start as {{ comparison }}_period_start,

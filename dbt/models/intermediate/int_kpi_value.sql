@@ -186,7 +186,7 @@ dense as (
     where
         period.ends_no >= series.unit_first_no
         and period.first_no < series.unit_end_no
-        and (period.part = '' or series.slice = '')
+        and (series.slice = '' or period.has_slices)
 ),
 
 stock_day as (
@@ -199,6 +199,7 @@ stock_day as (
         counted.denominator,
         period.period_id,
         period.period_key,
+        period.has_slices,
         max(counted.day) over (partition by period.period_key, counted.unit_code) as last_day
     from {{ ref('fct_kpi_count') }} as counted
     inner join {{ ref('dim_unit') }} as dim_unit on counted.unit_code = dim_unit.unit_code
@@ -227,7 +228,7 @@ stock as (
             and stock_day.unit_code = link.leaf_code
             and stock_day.day >= link.valid_from
             and stock_day.day < link.valid_to
-    where stock_day.day = stock_day.last_day and link.role = 'figure'
+    where stock_day.day = stock_day.last_day and link.role = 'figure' and (link.slice = '' or stock_day.has_slices)
     group by link.series_id, stock_day.period_id, stock_day.period_key
 )
 
