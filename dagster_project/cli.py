@@ -62,7 +62,7 @@ def run(
     if bool(first) != bool(last):
         raise typer.BadParameter("--from and --to go together")
     to_stderr()
-    from dagster_project.runs import NotReadyError, process_nights
+    from dagster_project.defs.runs import NotReadyError, process_nights
 
     try:
         outcome = process_nights(chosen, _day(first or date, "--from"), _day(last or date, "--to"), tuple(group or ()))
@@ -118,7 +118,9 @@ def sources(
         return
     table = Table("source", "title", "group", "entity", "cadence", "format", box=None)
     for contract in catalogue.contracts:
-        table.add_row(contract.id, f"{contract.title.zh} {contract.title.en}", contract.group, contract.entity, contract.cadence, contract.format.kind)
+        table.add_row(
+            contract.id, f"{contract.title.zh} {contract.title.en}", contract.group, contract.entity, contract.cadence, contract.format.kind
+        )
     out.print(table)
 
 
@@ -139,7 +141,8 @@ def releases(home: HomeOption = None) -> None:
     table = Table("release", "as of", "fresh", "stale", "left out", "", box=None)
     for release in list_releases(_home(home)):
         of_status = {
-            status: [name for name, p in release.manifest.products.items() if p.status == status] for status in ("fresh", "stale", "left_out")
+            status: [name for name, p in release.manifest.products.items() if p.status == status]
+            for status in ("fresh", "stale", "left_out")
         }
         table.add_row(
             release.version,
@@ -184,9 +187,33 @@ def query(sql: Annotated[str, typer.Argument(help="SQL over the tables of the cu
 
 
 @app.command()
+def doctor(
+    home: HomeOption = None,
+    landing: LandingOption = None,
+    create_key: Annotated[bool, typer.Option("--create-key", help="make the key under which personal values are hashed")] = False,
+) -> None:
+    """Verify what can be verified of a home; exit 1 if something is wrong."""
+    from dagster_project.doctor import examine
+    from dagster_project.ingest import deidentify
+
+    chosen = _home(home, landing).ensure()
+    if create_key:
+        try:
+            out.print(f"the key {deidentify.create_key(chosen).id} was made in {chosen.secrets}; keep a copy where only you can read it")
+        except deidentify.HashKeyError as problem:
+            err.print(f"pool: {problem}", markup=False)
+            raise typer.Exit(USAGE) from None
+    findings = examine(chosen)
+    for finding in findings:
+        (out if finding.passed else err).print(f"{'ok   ' if finding.passed else 'WRONG'} {finding.check}: {finding.detail}", markup=False)
+    if not all(finding.passed for finding in findings):
+        raise typer.Exit(FAILED)
+
+
+@app.command()
 def ui(home: HomeOption = None, port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 3000) -> None:
     """Open the Dagster UI of this home on 127.0.0.1."""
-    from dagster_project.runs import serve_ui
+    from dagster_project.defs.runs import serve_ui
 
     serve_ui(_home(home), port)
 

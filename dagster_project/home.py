@@ -113,7 +113,7 @@ class Home:
         self.ensure()
         draft = self.settings_file.with_suffix(".tmp")
         draft.write_text(json.dumps({"groups": sorted(set(groups))}, indent=2) + "\n", encoding="utf-8")
-        os.replace(draft, self.settings_file)
+        draft.replace(self.settings_file)
 
     @contextmanager
     def writing(self, purpose: str, wait_seconds: float = 600.0) -> Iterator[None]:
@@ -122,7 +122,7 @@ class Home:
         Raises HomeBusyError, naming the holder, when the lock is not free within ``wait_seconds``.
         """
         self.root.mkdir(parents=True, exist_ok=True)
-        with open(self.lock_file, "a+", encoding="utf-8") as lock:
+        with self.lock_file.open("a+", encoding="utf-8") as lock:
             deadline = time.monotonic() + wait_seconds
             while True:
                 try:

@@ -19,7 +19,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         if self.stream is not None:
-            print(f"  {text}", file=self.stream, flush=True)  # noqa: T201
+            print(f"  {text}", file=self.stream, flush=True)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:

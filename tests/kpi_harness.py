@@ -81,14 +81,15 @@ def evaluate(expression: str, **values: object) -> Any:
 
 
 def evaluate_each(expressions: Mapping[str, str], **columns: Sequence[float]) -> dict[str, Any]:
-    """SQL expressions (macros allowed) over whole columns of numbers; numpy arrays by name, nulls as NaN."""
-    given = pa.table({name: pa.array(values) for name, values in columns.items()})
+    """SQL expressions (macros allowed) over whole columns of numbers; masked numpy arrays by name."""
+    size = len(next(iter(columns.values())))
+    given = pa.table({"row_no": range(size), **{name: pa.array(values) for name, values in columns.items()}})
+    wanted = ", ".join(f"{render(expression)} as {name}" for name, expression in expressions.items())
+    tabulated = "left join poisson_limit on given.events = poisson_limit.events" if "events" in columns else ""
     with duckdb.connect() as connection:
         load_seeds(connection)
         connection.register("given", given)
-        wanted = ", ".join(f"{render(expression)} as {name}" for name, expression in expressions.items())
-        result = connection.execute(f"select {wanted} from given left join poisson_limit on given.events = poisson_limit.events" if "events" in columns else f"select {wanted} from given")
-        return {name: result_column.to_numpy(zero_copy_only=False) for name, result_column in zip(expressions, result.arrow().read_all().columns)}
+        return dict(connection.execute(f"select {wanted} from given {tabulated} order by row_no").fetchnumpy())
 
 
 CATALOGUE_DEFAULTS: dict[str, Any] = {

@@ -32,14 +32,18 @@ class EntityColumn:
 
     @property
     def duckdb_type(self) -> str:
-        return {"text": "varchar", "integer": "bigint", "boolean": "boolean", "date": "date", "timestamp": "timestamp"}.get(self.type, self.type)
+        return {"text": "varchar", "integer": "bigint", "boolean": "boolean", "date": "date", "timestamp": "timestamp"}.get(
+            self.type, self.type
+        )
 
     @property
     def arrow_type(self) -> pa.DataType:
         decimal = DECIMAL.match(self.type)
         if decimal:
             return pa.decimal128(int(decimal[1]), int(decimal[2]))
-        return {"text": pa.string(), "integer": pa.int64(), "boolean": pa.bool_(), "date": pa.date32(), "timestamp": pa.timestamp("us")}[self.type]
+        return {"text": pa.string(), "integer": pa.int64(), "boolean": pa.bool_(), "date": pa.date32(), "timestamp": pa.timestamp("us")}[
+            self.type
+        ]
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,9 @@ def _column(name: str, meta: dict[str, Any], where: str) -> EntityColumn:
     logical = str(meta.get("type", ""))
     if logical not in {"text", "integer", "boolean", "date", "timestamp"} and not DECIMAL.match(logical):
         raise EntityError(f"{where}, column '{name}': type '{logical}' is none of text, integer, decimal(p,s), boolean, date, timestamp")
-    return EntityColumn(name, logical, bool(meta.get("required", False)), tuple(meta.get("codes", ())), meta.get("unit"), meta.get("grade", "internal"))
+    return EntityColumn(
+        name, logical, bool(meta.get("required", False)), tuple(meta.get("codes", ())), meta.get("unit"), meta.get("grade", "internal")
+    )
 
 
 def load_entities(*paths: Path) -> dict[str, Entity]:

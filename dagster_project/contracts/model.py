@@ -41,7 +41,9 @@ class BatchDate(_Part):
     """How a file's batch is dated: from its path, or by a constant."""
 
     path: str | None = Field(None, description="regular expression with one group, searched in the path below landing")
-    format: str | None = Field(None, description="strptime format of the group; without %d a month is its last day, without %m a year its 31 December")
+    format: str | None = Field(
+        None, description="strptime format of the group; without %d a month is its last day, without %m a year its 31 December"
+    )
     constant: dt.date | None = Field(None, description="the date of every file of this source")
 
     @model_validator(mode="after")
@@ -63,7 +65,9 @@ class BatchDate(_Part):
         """The first day of a batch's period: of its year or month where the path says no more, else the day itself."""
         if self.format is None or "%d" in self.format or "%j" in self.format:
             return batch_date
-        return batch_date.replace(day=1) if any(month in self.format for month in ("%m", "%b", "%B")) else batch_date.replace(month=1, day=1)
+        return (
+            batch_date.replace(day=1) if any(month in self.format for month in ("%m", "%b", "%B")) else batch_date.replace(month=1, day=1)
+        )
 
 
 class Landing(_Part):
@@ -88,12 +92,20 @@ class Format(_Part):
     delimiter: str = Field(",", min_length=1, max_length=1)
     quote: str | None = Field('"', description="quote character; null when the delivery never quotes")
     quoted_lines: bool = Field(False, description="each line is one quoted string that holds the whole row")
-    header_rows: int = Field(1, ge=0, description="rows of the header; several levels are joined with '/', merged cells repeated; 0 = names from 'names'")
+    header_rows: int = Field(
+        1, ge=0, description="rows of the header; several levels are joined with '/', merged cells repeated; 0 = names from 'names'"
+    )
     names: tuple[str, ...] | None = Field(None, description="column names of a delivery without header")
     skip_rows: int = Field(0, ge=0, description="title rows above the header")
-    header_contains: str | None = Field(None, description="find the header: the first row that holds this cell; title rows above it are skipped")
-    repeated_columns: Literal["refuse", "first"] = Field("refuse", description="what a column name delivered twice means: an error, or a repeated block of which the first is read")
-    repeated_header: Literal["refuse", "skip"] = Field("refuse", description="what a data row equal to the header means: rejected, or skipped as filtered")
+    header_contains: str | None = Field(
+        None, description="find the header: the first row that holds this cell; title rows above it are skipped"
+    )
+    repeated_columns: Literal["refuse", "first"] = Field(
+        "refuse", description="what a column name delivered twice means: an error, or a repeated block of which the first is read"
+    )
+    repeated_header: Literal["refuse", "skip"] = Field(
+        "refuse", description="what a data row equal to the header means: rejected, or skipped as filtered"
+    )
     sheet: str | None = Field(None, description="sheet name, or /pattern/; the first sheet if absent")
     records: str | None = Field(None, description="json: dotted path to the array of records; the document itself if absent")
     member: str | None = Field(None, description="zip: glob of the members to read; all if absent")
@@ -113,7 +125,9 @@ class Variant(_Part):
 
 
 class Extract(_Part):
-    mode: Literal["append", "delta", "full"] = Field(description="append: new rows only; delta: new state of changed keys; full: everything, an absent key is deleted")
+    mode: Literal["append", "delta", "full"] = Field(
+        description="append: new rows only; delta: new state of changed keys; full: everything, an absent key is deleted"
+    )
     key: tuple[str, ...] = Field((), description="canonical columns that identify a row; none = its place in its file")
     version: str | None = Field(None, description="canonical column that orders states of a key; else batch date, file name, row")
     deleted_when: str | None = Field(None, description="SQL condition: this row says that its key is deleted")
@@ -148,19 +162,32 @@ class Personal(_Part):
 class Column(_Part):
     """One canonical column (a key of ``columns``; a name that starts with '_' is usable in conditions but not stored)."""
 
-    source: str | tuple[str, ...] | None = Field(None, alias="from", description="delivered column name, or aliases: the first one present is read")
+    source: str | tuple[str, ...] | None = Field(
+        None, alias="from", description="delivered column name, or aliases: the first one present is read"
+    )
     constant: str | int | float | bool | None = Field(None, description="the same value on every row")
-    batch: Literal["first_day", "last_day"] | None = Field(None, description="first or last day of the period that the batch stands for: for facts that only the file's path dates")
-    type: Literal["text", "integer", "decimal", "boolean", "date", "timestamp"] | None = Field(None, description="only for '_' columns; else the entity's type")
+    batch: Literal["first_day", "last_day"] | None = Field(
+        None, description="first or last day of the period that the batch stands for: for facts that only the file's path dates"
+    )
+    type: Literal["text", "integer", "decimal", "boolean", "date", "timestamp"] | None = Field(
+        None, description="only for '_' columns; else the entity's type"
+    )
     required: bool = Field(False, description="a row without a value is rejected")
     optional: bool = Field(False, description="the delivered column may be missing altogether")
     formats: tuple[str, ...] = Field((), description="strptime formats of a date or timestamp, tried in order; ISO if none")
     as_day: Literal["first", "last"] = Field("last", description="the day that a month or a year stands for")
-    truncate: Literal["minute", "hour", "day", "month", "year"] | None = Field(None, description="date or timestamp: cut to the beginning of this period")
+    truncate: Literal["minute", "hour", "day", "month", "year"] | None = Field(
+        None, description="date or timestamp: cut to the beginning of this period"
+    )
     nulls: tuple[str, ...] = Field((), description="delivered texts that mean no value, besides the empty one")
-    codes: dict[str, str | int | bool | None] | None = Field(None, description="delivered text to canonical value; any other value is rejected as unknown_code")
+    codes: dict[str, str | int | bool | None] | None = Field(
+        None, description="delivered text to canonical value; any other value is rejected as unknown_code"
+    )
     codes_else: str | int | bool | None = Field(None, description="canonical value of every text that 'codes' does not name")
-    unit: str | None = Field(None, description="unit of measure as delivered (second, minute, hour, fen, yuan, wan_yuan, percent, metre, km); converted to the entity's")
+    unit: str | None = Field(
+        None,
+        description="unit of measure as delivered (second, minute, hour, fen, yuan, wan_yuan, percent, metre, km); converted to the entity's",
+    )
     pad: int | None = Field(None, ge=1, description="text: left-pad with zeros to this length")
     thousands: str | None = Field(None, max_length=1, description="thousands separator of a number")
     decimal_mark: Literal[".", ","] = "."
@@ -227,9 +254,13 @@ class Contract(_Part):
     format: Format
     variants: tuple[Variant, ...] = ()
     extract: Extract
-    filter: str | None = Field(None, description="SQL condition over canonical columns; rows where it is false are left out, counted as filtered")
+    filter: str | None = Field(
+        None, description="SQL condition over canonical columns; rows where it is false are left out, counted as filtered"
+    )
     columns: dict[Annotated[str, Field(pattern=r"^_?[a-z][a-z0-9_]*$")], Column] = Field(min_length=1)
-    ignore: tuple[str, ...] | Literal["*"] = Field("*", description="delivered columns known and not read; a list makes any other extra column an error")
+    ignore: tuple[str, ...] | Literal["*"] = Field(
+        "*", description="delivered columns known and not read; a list makes any other extra column an error"
+    )
     rules: tuple[Rule, ...] = ()
     tolerance: Tolerance = Tolerance()
     reduce: Reduce | None = None
@@ -267,4 +298,6 @@ class Contract(_Part):
     @property
     def stored_columns(self) -> dict[str, Column]:
         """The columns that reach the pool: no '_' columns, no dropped ones."""
-        return {n: c for n, c in self.columns.items() if not n.startswith(LOCAL_PREFIX) and not (c.personal and c.personal.treatment == "drop")}
+        return {
+            n: c for n, c in self.columns.items() if not n.startswith(LOCAL_PREFIX) and not (c.personal and c.personal.treatment == "drop")
+        }

@@ -18,7 +18,12 @@ from dagster_project.ingest.night import plan_source
 ALERT_COMMAND = "POOL_ALERT_COMMAND"
 ALERT_SECONDS = 60
 
-nightly_job = dg.define_asset_job("nightly", selection=dg.AssetSelection.all(), partitions_def=NIGHTS, description="一夜：入库、建模、审核、发布。 One night: ingest, dbt, gate, release.")
+nightly_job = dg.define_asset_job(
+    "nightly",
+    selection=dg.AssetSelection.all(),
+    partitions_def=NIGHTS,
+    description="一夜：入库、建模、审核、发布。 One night: ingest, dbt, gate, release.",
+)
 
 
 def night_selection(repository: dg.RepositoryDefinition, home: Home) -> list[dg.AssetKey]:

@@ -27,7 +27,8 @@ def _specs(lineage: Lineage) -> list[dg.AssetSpec]:
     products = [
         dg.AssetSpec(
             product_key(product),
-            deps=[dg.AssetKey([table.name]) for table in lineage.tables_of(product)] + [dg.AssetKey(["kpi"]), dg.AssetKey(["fct_kpi_count"])],
+            deps=[dg.AssetKey([table.name]) for table in lineage.tables_of(product)]
+            + [dg.AssetKey(["kpi"]), dg.AssetKey(["fct_kpi_count"])],
             group_name="release",
             kinds={"duckdb"},
             owners=["team:statistics"],

@@ -20,6 +20,7 @@ CHECKS = {
     "arrival": "应到的交付已到，行数正常。 What was expected has come, in the usual volume, and no rule warns.",
 }
 
+
 def source_key(contract: Contract) -> dg.AssetKey:
     return dg.AssetKey(["source", contract.id])
 

@@ -57,7 +57,9 @@ def table_facts(candidate: Path) -> dict[str, TableFacts]:
     """Row count and column schema of every table of the candidate by name, from its catalogue: no table is scanned."""
     with duckdb.connect(str(candidate), read_only=True) as connection:
         rows = dict(connection.execute("select table_name, estimated_size from duckdb_tables()").fetchall())
-        columns = connection.execute("select table_name, column_name, data_type, comment from duckdb_columns() order by column_index").fetchall()
+        columns = connection.execute(
+            "select table_name, column_name, data_type, comment from duckdb_columns() order by column_index"
+        ).fetchall()
     of_table: dict[str, list[dg.TableColumn]] = defaultdict(list)
     for table, column, data_type, comment in columns:
         of_table[table].append(dg.TableColumn(column, data_type.lower(), description=comment))
@@ -69,7 +71,9 @@ def _with_facts(event: Any, facts: Mapping[str, TableFacts]) -> Any:
         return event
     table = event.metadata["unique_id"].value.rsplit(".", 1)[-1] if "unique_id" in event.metadata else None
     found = facts.get(table) if table else None
-    return event.with_metadata({**event.metadata, "dagster/row_count": found.rows, "dagster/column_schema": found.columns}) if found else event
+    return (
+        event.with_metadata({**event.metadata, "dagster/row_count": found.rows, "dagster/column_schema": found.columns}) if found else event
+    )
 
 
 class PoolDbtComponent(DbtProjectComponent):

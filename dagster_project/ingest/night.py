@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import sqlite3
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -133,7 +134,9 @@ def ingest_source(
     files: list[FileReceipt] = []
     seconds: dict[str, float] = defaultdict(float)
     with Receipts(home) as receipts:
+        began = time.perf_counter()
         plan = make_plan(home, contract, entity, night, receipts)
+        seconds["plan"] = time.perf_counter() - began
         for date in plan.retired:
             _take_back(home, receipts, contract, date)
         _record_undated(contract, entity, plan, receipts)

@@ -29,7 +29,6 @@ order by kpi_id, day, unit_code, cell
 """
 
 
-
 @pytest.fixture(scope="module")
 def counted(pooled_city: Pooled) -> Iterator[duckdb.DuckDBPyConnection]:
     home = pooled_city.home

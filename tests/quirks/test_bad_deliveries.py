@@ -84,7 +84,10 @@ class Bench:
         if not files:
             return []
         names = [str(f) for f in files]
-        return duckdb.execute("select unit_code, observed_on, measure, value, row_number from read_parquet(?) order by batch_date, file_name, row_number", [names]).fetchall()
+        return duckdb.execute(
+            "select unit_code, observed_on, measure, value, row_number from read_parquet(?) order by batch_date, file_name, row_number",
+            [names],
+        ).fetchall()
 
     def quarantine(self, source_id: str = "probe") -> list[dict[str, Any]]:
         files = [str(f) for f in sorted((self.home.quarantine / source_id).glob("*.parquet"))]
@@ -133,7 +136,9 @@ def test_wrong_encoding_names_the_row(bench: Bench) -> None:
 
 
 def test_ragged_rows_are_quarantined_and_the_rest_keeps_its_row_numbers(bench: Bench) -> None:
-    bench.deliver("20240301.csv", HEADER + "U1,2024-03-01,hours,1\nU2,2024-03-01,hours\nU3,2024-03-01,hours,3,extra\nU4,2024-03-01,hours,4\n")
+    bench.deliver(
+        "20240301.csv", HEADER + "U1,2024-03-01,hours,1\nU2,2024-03-01,hours\nU3,2024-03-01,hours,3,extra\nU4,2024-03-01,hours,4\n"
+    )
     assert bench.ingest().status == "ok"
     assert [(r[0], r[4]) for r in bench.pool()] == [("U1", 1), ("U4", 4)]
     assert [(q["row_number"], list(q["reasons"])) for q in bench.quarantine()] == [(2, ["ragged_row"]), (3, ["ragged_row"])]

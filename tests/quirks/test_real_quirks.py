@@ -12,10 +12,10 @@ from typing import Any
 import duckdb
 import openpyxl
 import pytest
-from dagster_project.ingest.night import SourceResult, ingest_source
 
 from dagster_project.contracts.load import PROJECT_SOURCES, Catalogue, load_catalogue
 from dagster_project.home import Home
+from dagster_project.ingest.night import SourceResult, ingest_source
 
 NIGHT = dt.date(2023, 4, 30)
 CRIME = "c31df7a35168bfd999f18b1ffa6b7e1ded3c74cd1e126c7a440f590c0c79d7c7"

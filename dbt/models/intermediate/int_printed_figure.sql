@@ -1,6 +1,6 @@
 {#-
   Rates that sources printed, beside what the counts delivered with them give: equal at the digits printed, padded (equal but
-  for zeros at the end, 82.90 for 82.87) or different. Spreadsheets drop a zero at the end, so one digit is taken as printed.
+  for zeros at the end, 82.90 for 82.87) or different.
 -#}
 with printed as (
     select
@@ -35,8 +35,8 @@ compared as (
     select
         printed.*,
         abs(printed_value - recomputed_value) as gap,
-        cast(0.5 * power(10, -least(greatest(digits, 1), 8)) as decimal(28, 9)) as rounding,
-        cast(0.5 * power(10, -least(greatest(digits_without_padding, 1), 8)) as decimal(28, 9)) as rounding_without_padding
+        cast(0.5 * power(10, -least(digits, 8)) as decimal(28, 9)) as rounding,
+        cast(0.5 * power(10, -least(digits_without_padding, 8)) as decimal(28, 9)) as rounding_without_padding
     from printed
 )
 

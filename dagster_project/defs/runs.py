@@ -19,8 +19,8 @@ from dagster_project.ingest.landing import discover
 from dagster_project.ingest.mapping import hashes_values
 from dagster_project.progress import PROGRESS
 
-INSTANCE_TEMPLATE = Path(__file__).resolve().parents[1] / "dagster.yaml"
-WORKSPACE = Path(__file__).resolve().parents[1] / "workspace.yaml"
+INSTANCE_TEMPLATE = Path(__file__).resolve().parents[2] / "dagster.yaml"
+WORKSPACE = Path(__file__).resolve().parents[2] / "workspace.yaml"
 PROCESS_TAG = "pool/process"
 LAST_RUN_LOG = "last_run.log"
 FIRST_NIGHT_TAG = "pool/first_night"
@@ -62,7 +62,9 @@ def settle_groups(home: Home, asked_for: tuple[str, ...]) -> None:
         return
     found = asked_for or groups_with_deliveries(home)
     if not found:
-        raise NotReadyError(f"no source of any group has a delivery under {home.landing}; deliver files there, or run 'pool simulate --out {home.landing}'")
+        raise NotReadyError(
+            f"no source of any group has a delivery under {home.landing}; deliver files there, or run 'pool simulate --out {home.landing}'"
+        )
     home.enable_groups(found)
 
 
@@ -116,6 +118,7 @@ def process_nights(home: Home, first: dt.date | None, last: dt.date | None, grou
     prepare_instance(home)
     with PROGRESS.phase("start"):
         import dagster as dg
+
         from dagster_project.definitions import defs
         from dagster_project.defs.night import FIRST_NIGHT, TIMEZONE
         from dagster_project.defs.nightly import last_night, night_selection
@@ -124,16 +127,23 @@ def process_nights(home: Home, first: dt.date | None, last: dt.date | None, grou
         last = last or min(_last_delivered_night(home), newest)
         first = first or last
         if not FIRST_NIGHT <= first <= last <= newest:
-            raise NotReadyError(f"nights {first} to {last} cannot be processed: they must lie between {FIRST_NIGHT} and {newest}, first before last")
+            raise NotReadyError(
+                f"nights {first} to {last} cannot be processed: they must lie between {FIRST_NIGHT} and {newest}, first before last"
+            )
         repository = defs().get_repository_def()
         job = repository.get_job("nightly")
     nights = str(last) if first == last else f"{first} to {last}"
     PROGRESS.say(f"night {nights}, groups {', '.join(home.enabled_groups())}")
     tags = {FIRST_NIGHT_TAG: first.isoformat(), PROCESS_TAG: str(os.getpid())}
-    with dg.DagsterInstance.get() as instance, open(home.root / LAST_RUN_LOG, "w", encoding="utf-8") as log, redirect_stdout(log):
+    with dg.DagsterInstance.get() as instance, (home.root / LAST_RUN_LOG).open("w", encoding="utf-8") as log, redirect_stdout(log):
         _end_runs_of_dead_processes(instance)
         result = job.execute_in_process(
-            run_config=QUIET, instance=instance, partition_key=last.isoformat(), tags=tags, asset_selection=night_selection(repository, home), raise_on_error=False
+            run_config=QUIET,
+            instance=instance,
+            partition_key=last.isoformat(),
+            tags=tags,
+            asset_selection=night_selection(repository, home),
+            raise_on_error=False,
         )
     return _outcome(home, result)
 
@@ -145,7 +155,10 @@ def _outcome(home: Home, result: object) -> Outcome:
     from dagster_project.status import release_lines
 
     assert isinstance(result, ExecuteInProcessResult)
-    failures = [f"step {e.step_key} failed: {e.step_failure_data.error.to_string() if e.step_failure_data.error else e.message}" for e in result.get_step_failure_events()]
+    failures = [
+        f"step {e.step_key} failed: {e.step_failure_data.error.to_string() if e.step_failure_data.error else e.message}"
+        for e in result.get_step_failure_events()
+    ]
     if not result.success:
         return Outcome(False, (*failures, f"run {result.run_id} failed; nothing was released, 'pool ui' shows its log"))
     release = current_release(home)

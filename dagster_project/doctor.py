@@ -1,0 +1,91 @@
+"""What can be verified of a home without changing it: folders, key, receipts, releases."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dagster_project.contracts.load import load_catalogue
+from dagster_project.home import Home
+from dagster_project.ingest.deidentify import HashKeyError, load_key
+from dagster_project.ingest.mapping import hashes_values
+from dagster_project.ingest.pool import batch_path
+from dagster_project.ingest.receipts import Receipts
+from dagster_project.release import ReleaseError, current_release, list_releases, verify
+
+OPEN_TO_OTHERS = 0o077
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was verified; ``detail`` says what is wrong and what to do, or what was seen."""
+
+    check: str
+    passed: bool
+    detail: str
+
+
+def examine(home: Home) -> tuple[Finding, ...]:
+    """Every finding of a home, in the order of the data's way."""
+    return (*_folders(home), *_key(home), *_receipts(home), *_releases(home))
+
+
+def _folders(home: Home) -> Iterator[Finding]:
+    for folder in (home.pool, home.quarantine, home.secrets, home.warehouse):
+        if not folder.is_dir():
+            yield Finding("folder", False, f"{folder} is missing; 'pool run' creates it")
+        elif stat.S_IMODE(folder.stat().st_mode) & OPEN_TO_OTHERS:
+            yield Finding("folder", False, f"{folder} is open to others; chmod 700 it")
+        else:
+            yield Finding("folder", True, f"{folder} is private")
+
+
+def _key(home: Home) -> Iterator[Finding]:
+    groups = home.enabled_groups()
+    if not any(hashes_values(c) for c in load_catalogue().contracts if c.group in groups):
+        yield Finding("key", True, "no enabled source hashes a value")
+        return
+    try:
+        yield Finding("key", True, f"the key for hashing is {load_key(home).id}")
+    except HashKeyError as problem:
+        yield Finding("key", False, str(problem))
+
+
+def _receipts(home: Home) -> Iterator[Finding]:
+    if not home.receipts.exists():
+        yield Finding("receipts", True, "nothing ingested yet")
+        return
+    try:
+        with Receipts(home) as receipts:
+            files, batches = receipts.files(), receipts.batches()
+    except (sqlite3.Error, RuntimeError) as problem:
+        yield Finding("receipts", False, f"{home.receipts} cannot be read: {problem}")
+        return
+    unbalanced = [f.file_name for f in files if not f.balances]
+    yield Finding(
+        "balance", not unbalanced, f"rows do not add up in {', '.join(unbalanced)}" if unbalanced else f"{len(files)} files balance"
+    )
+    lost = [
+        f"{b.source_id} {b.batch_date}"
+        for b in batches
+        if b.in_pool and not batch_path(home, b.entity, b.source_id, b.batch_date).is_file()
+    ]
+    detail = (
+        f"receipts without their pool file: {', '.join(lost)}; touch the delivery and run again"
+        if lost
+        else f"{len(batches)} batches have their pool file"
+    )
+    yield Finding("pool", not lost, detail)
+
+
+def _releases(home: Home) -> Iterator[Finding]:
+    for release in list_releases(home):
+        try:
+            verify(release)
+            yield Finding("release", True, f"{release.version} holds the bytes of its manifest")
+        except ReleaseError as problem:
+            yield Finding("release", False, str(problem))
+    if current_release(home) is None:
+        yield Finding("release", True, "nothing published yet")

@@ -1,0 +1,188 @@
+"""Nights of the small city through the ``pool`` command, as a user runs them: cold processes, the network cut off."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from dagster_project.city.simulate import simulate
+from dagster_project.home import Home
+from dagster_project.release import current_release, list_releases
+
+POOL = str(Path(sys.executable).with_name("pool"))
+CUT_OFF = ("unshare", "-rn")
+INTERFACE = {"kpi", "fct_kpi_count", "kpi_catalogue", "receipt", "pool_inventory", "release_info", "gate_result", "unit"}
+
+
+def pool(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A ``pool`` command in a process of its own, without any network where the kernel can take it away."""
+    can_cut = subprocess.run([*CUT_OFF, "true"], capture_output=True, check=False).returncode == 0
+    environment = {**os.environ, "POOL_HOME": str(home)}
+    for name in ("POOL_LANDING", "DAGSTER_HOME", "POOL_SOURCES"):
+        environment.pop(name, None)
+    command = [*(CUT_OFF if can_cut else ()), POOL, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+
+def ran(finished: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return finished
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A home whose small city has been processed up to its last night but one."""
+    root = tmp_path_factory.mktemp("night") / "home"
+    delivery = simulate(root / "landing", history_days=120, nights=3, counties=2, stations_per_county=2, scale=0.4)
+    home = Home.at(root)
+    ran(pool(root, "run", "--date", str(delivery.last_night - dt.timedelta(days=1))))
+    yield home
+
+
+@pytest.fixture
+def home(city: Home, tmp_path: Path) -> Home:
+    """A copy of that home which a test may change."""
+    shutil.copytree(city.root, tmp_path / "home", symlinks=True)
+    return Home.at(tmp_path / "home")
+
+
+def last_night(home: Home) -> dt.date:
+    about = json.loads((home.landing / "truth" / "faults.json").read_text(encoding="utf-8"))["city"]
+    return dt.date.fromisoformat(about["first_night"]) + dt.timedelta(days=about["nights"] - 1)
+
+
+def products(home: Home) -> dict[str, str]:
+    release = current_release(home)
+    assert release is not None
+    return {name: record.status for name, record in release.manifest.products.items()}
+
+
+def test_a_night_publishes_every_product_with_every_table_of_the_interface(city: Home) -> None:
+    assert set(products(city).values()) == {"fresh"}
+    with duckdb.connect(str(city.current / "kpi.duckdb"), read_only=True) as release:
+        tables = {name for (name,) in release.execute("select table_name from duckdb_tables()").fetchall()}
+        bare_tables = release.execute("select table_name from duckdb_tables() where comment is null").fetchall()
+        bare_columns = release.execute("select table_name, column_name from duckdb_columns() where comment is null").fetchall()
+        figures = release.execute("select count(*), count(distinct kpi_id), count(distinct grain) from kpi").fetchone()
+    assert tables >= INTERFACE | {f"mart_{product}" for product in products(city)}
+    assert bare_tables == [] and bare_columns == []
+    assert figures is not None and figures[0] > 0 and figures[1] > 20 and figures[2] == 6
+
+
+def test_every_file_balances_in_the_receipts_of_the_release(city: Home) -> None:
+    with duckdb.connect(str(city.current / "kpi.duckdb"), read_only=True) as release:
+        counted, wrong = release.execute(
+            "select count(*), count(*) filter (where rows_read <> rows_accepted + rows_quarantined + rows_duplicate + rows_filtered) from receipt"
+        ).fetchall()[0]
+    assert counted > 0 and wrong == 0
+
+
+def test_the_same_night_again_is_the_same_release(home: Home) -> None:
+    before = [r.version for r in list_releases(home)]
+    ran(pool(home.root, "run", "--date", str(last_night(home) - dt.timedelta(days=1))))
+    assert [r.version for r in list_releases(home)] == before
+
+
+def test_a_broken_delivery_holds_its_products_alone_and_a_good_one_heals_them(home: Home) -> None:
+    night = str(last_night(home))
+    folder = home.landing / "mediation" / "mediation_ledger"
+    newest = max(folder.glob("*/*"), key=lambda p: p.parent.name)
+    good = newest.read_bytes()
+    newest.write_bytes(good[: len(good) // 2])
+    told = ran(pool(home.root, "run", "--date", night)).stdout
+    assert products(home) == {**dict.fromkeys(products(home), "fresh"), "mediation": "stale"}
+    assert newest.name in told
+    with duckdb.connect(str(home.current / "kpi.duckdb"), read_only=True) as release:
+        stale = {name for (name,) in release.execute("select distinct product from kpi where stale").fetchall()}
+        verdicts = release.execute(
+            "select detail from gate_result where product = 'mediation' and not passed and severity = 'block'"
+        ).fetchall()
+    assert stale == {"mediation"}
+    assert any(newest.name in detail for (detail,) in verdicts)
+    assert pool(home.root, "run", "--date", night, "--strict").returncode == 3
+    newest.write_bytes(good)
+    ran(pool(home.root, "run", "--date", night))
+    assert set(products(home).values()) == {"fresh"}
+
+
+def test_rollback_brings_the_earlier_release_back(home: Home) -> None:
+    first = current_release(home)
+    ran(pool(home.root, "run", "--date", str(last_night(home))))
+    second = current_release(home)
+    assert first is not None and second is not None and first.version != second.version
+    ran(pool(home.root, "rollback", first.version))
+    assert ran(pool(home.root, "query", "select version from release_info limit 1")).stdout.count(first.version) == 1
+    assert pool(home.root, "rollback", "20000101-001").returncode == 2
+
+
+def test_rematerialising_a_source_shows_what_became_stale_and_the_next_night_catches_it_up(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a process of its own: the code location reads its home when it is loaded."""
+    night = last_night(home) - dt.timedelta(days=1)
+    folder = home.landing / "callback" / "callback_record" / f"{night:%Y%m%d}"
+    delivery = next(p for p in sorted(folder.iterdir()) if p.is_file())
+    document = json.loads(delivery.read_text(encoding="utf-8-sig"))
+    records = document if isinstance(document, list) else next(v for v in document.values() if isinstance(v, list))
+    del records[-1]
+    delivery.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+    script = Path(__file__).with_name("rematerialise.py")
+    environment = {**os.environ, "POOL_HOME": str(home.root), "POOL_LANDING": str(home.landing)}
+    told = subprocess.run(
+        [sys.executable, "-W", "ignore", str(script), "callback_record", night.isoformat()],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, told.stderr[-3000:]
+    statuses = json.loads(told.stdout.splitlines()[-1])
+    assert statuses["pool/callback"] == "STALE"
+    assert statuses["pool/mediation"] == "FRESH"
+    ran(pool(home.root, "run", "--date", night.isoformat()))
+    told = subprocess.run(
+        [sys.executable, "-W", "ignore", str(script), "", night.isoformat()], env=environment, capture_output=True, text=True, check=True
+    )
+    assert json.loads(told.stdout.splitlines()[-1])["pool/callback"] == "FRESH"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "--date", "2024-02-31"), "no date"),
+        (("run", "--date", "2199-01-01"), "cannot be processed"),
+        (("run", "--from", "2024-01-01"), "--to"),
+        (("query", "select * from no_such_table"), "no_such_table"),
+    ],
+)
+def test_a_wrong_command_says_what_is_wrong(city: Home, arguments: tuple[str, ...], words: str) -> None:
+    finished = pool(city.root, *arguments)
+    assert finished.returncode == 2
+    assert words in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_without_any_delivery_the_run_says_where_to_put_one(tmp_path: Path) -> None:
+    finished = pool(tmp_path / "home", "run")
+    assert finished.returncode == 2
+    assert str(tmp_path / "home" / "landing") in finished.stderr
+
+
+def test_status_and_doctor_speak_of_the_home(city: Home) -> None:
+    assert "call_form" in ran(pool(city.root, "status")).stdout
+    assert "WRONG" not in ran(pool(city.root, "doctor")).stderr
+
+
+def test_telemetry_is_off_in_the_home_s_dagster_and_dbt(city: Home) -> None:
+    assert "telemetry:\n  enabled: false" in (city.dagster / "dagster.yaml").read_text(encoding="utf-8")
+    results = json.loads((city.dbt_target / "run_results.json").read_text(encoding="utf-8"))
+    assert results["args"]["send_anonymous_usage_stats"] is False
