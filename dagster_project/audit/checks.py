@@ -172,17 +172,34 @@ def built_verdict(candidate: Candidate, product: str) -> Verdict:
     return Verdict(product, "built", "block", False, detail, action=action, rows=presentable_rows(bad))
 
 
-def as_of_verdict(candidate: Candidate, product: str) -> Verdict:
-    """The product's figures are of the night processed, not of one before."""
+@dataclass(frozen=True)
+class Figures:
+    """What ``kpi`` holds of one product: rows by KPI and grain, and the nights they are of."""
+
+    rows: Mapping[tuple[str, str], int]
+    nights: frozenset[dt.date]
+
+
+def figures_by_product(candidate: Candidate) -> dict[str, Figures]:
+    """One scan of ``kpi`` for all products; a product without rows is absent."""
     kpi = candidate.lineage.named("kpi")
+    if kpi is None or not candidate.has(kpi):
+        return {}
+    rows: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
+    nights: dict[str, set[dt.date]] = defaultdict(set)
+    sql = f"select product, kpi_id, grain, as_of, count(*) as n from {candidate.relation(kpi)} group by all order by all"
+    for r in candidate.rows(sql):
+        key = (r["kpi_id"], r["grain"])
+        rows[r["product"]][key] = rows[r["product"]].get(key, 0) + r["n"]
+        nights[r["product"]].add(r["as_of"])
+    return {product: Figures(counted, frozenset(nights[product])) for product, counted in rows.items()}
+
+
+def as_of_verdict(product: str, figures: Figures, as_of: dt.date) -> Verdict:
+    """The product's figures are of the night processed, not of one before."""
     action = "Build the candidate again from its start."
-    dates = (
-        candidate.rows(f"select distinct as_of from {candidate.relation(kpi)} where product = {sql_text(product)} order by 1")
-        if kpi
-        else []
-    )
-    other = [d["as_of"] for d in dates if d["as_of"] != candidate.as_of]
-    detail = f"figures as of {', '.join(str(d) for d in other)}" if other else f"figures as of {candidate.as_of}"
+    other = sorted(figures.nights - {as_of}, key=str)
+    detail = f"figures as of {', '.join(str(d) for d in other)}" if other else f"figures as of {as_of}"
     return Verdict(product, "as_of", "block", not other, detail, action=action, rows=presentable_rows({"as_of": d} for d in other))
 
 
@@ -193,17 +210,6 @@ class Baseline:
     version: str
     database: Path
     rows: Mapping[tuple[str, str], int]
-
-
-def rows_per_kpi(candidate: Candidate, product: str) -> dict[tuple[str, str], int]:
-    """Rows of the product in ``kpi``, by KPI and grain."""
-    kpi = candidate.lineage.named("kpi")
-    if kpi is None:
-        return {}
-    counted = candidate.rows(
-        f"select kpi_id, grain, count(*) as n from {candidate.relation(kpi)} where product = {sql_text(product)} group by all"
-    )
-    return {(r["kpi_id"], r["grain"]): r["n"] for r in counted}
 
 
 def rows_verdict(product: str, now: Mapping[tuple[str, str], int], baseline: Baseline | None) -> Verdict:

@@ -11,15 +11,16 @@ from typing import Any
 from dagster_project.audit.candidate import Candidate, open_candidate
 from dagster_project.audit.checks import (
     Baseline,
+    Figures,
     as_of_verdict,
     balance_verdict,
     built_verdict,
     continuity_verdict,
     delivery_verdict,
+    figures_by_product,
     folded,
     freshness_verdict,
     restatement_verdict,
-    rows_per_kpi,
     rows_verdict,
     source_states,
 )
@@ -195,7 +196,7 @@ def judge(
 
     say(f"gate: balance and deliveries of {len(contracts)} sources")
     of_source = _source_verdicts(home, candidate, contracts)
-    counted: dict[str, dict[tuple[str, str], int]] = {}
+    figures = figures_by_product(candidate)
     for product, verdicts in gathered.items():
         entities = candidate.lineage.entities_of(product)
         read = [of_source[c.id] for c in contracts if c.entity in entities]
@@ -207,11 +208,11 @@ def judge(
         verdicts.append(built)
         if not built.passed:
             continue
-        counted[product] = rows_per_kpi(candidate, product)
+        own = figures.get(product, Figures({}, frozenset()))
         baseline = baselines.get(product)
-        verdicts.append(as_of_verdict(candidate, product))
-        verdicts.append(rows_verdict(product, counted[product], baseline))
-        verdicts.append(continuity_verdict(product, counted[product], baseline))
+        verdicts.append(as_of_verdict(product, own, candidate.as_of))
+        verdicts.append(rows_verdict(product, own.rows, baseline))
+        verdicts.append(continuity_verdict(product, own.rows, baseline))
         verdicts.append(restatement_verdict(candidate, product, baseline))
 
     say(f"gate: {len(candidate.lineage.tests)} dbt tests")
@@ -233,7 +234,7 @@ def judge(
         {product: tuple(verdicts) for product, verdicts in gathered.items()},
         tuple(v for checks in of_source.values() for v in checks.values()),
         tuple(results),
-        counted,
+        {product: own.rows for product, own in figures.items()},
     )
 
 

@@ -136,6 +136,7 @@ def kpi_suites(candidate: Candidate) -> list[Suite]:
     key = ", ".join(KPI_KEY)
     absent = " + ".join(f"(kpi.{column} is null)::bigint" for column in KPI_REQUIRED)
     grains = ", ".join(sql_text(grain) for grain in GRAINS)
+    # A slice excluded:<reason> counts what the KPI leaves out: a number without a whole, whatever the kind of the KPI.
     figures = f"""
         select
             kpi.product, kpi.kpi_id, kpi.unit_code, kpi.slice, kpi.grain, kpi.period_start, kpi.period_end, kpi.is_complete, kpi.numerator,
@@ -148,10 +149,10 @@ def kpi_suites(candidate: Candidate) -> list[Suite]:
             round(kpi.value::double, 6) as value,
             round(kpi.lower95::double, 6) as lower95,
             round(kpi.upper95::double, 6) as upper95,
-            case when catalogue.kind in ('proportion', 'count') then kpi.numerator::double end as counted,
-            case when catalogue.kind = 'proportion' then kpi.denominator::double end as whole,
+            case when catalogue.kind in ('proportion', 'count') or kpi.slice like 'excluded:%' then kpi.numerator::double end as counted,
+            case when catalogue.kind = 'proportion' and kpi.slice not like 'excluded:%' then kpi.denominator::double end as whole,
             case when catalogue.kind = 'proportion' then round(kpi.value::double / catalogue.value_scale, 6) end as proportion,
-            case when kpi.denominator <> 0 and catalogue.kind in ('proportion', 'ratio', 'rate')
+            case when kpi.denominator <> 0 and catalogue.kind in ('proportion', 'ratio', 'rate', 'mean')
                 then round(kpi.value::double - kpi.numerator::double / kpi.denominator::double * catalogue.value_scale, 6)
             end as off_its_counts,
             date_diff('day', kpi.period_start, kpi.period_end) as days_after_start,

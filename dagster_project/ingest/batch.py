@@ -25,7 +25,7 @@ from dagster_project.home import Home
 from dagster_project.ingest.chunks import gathered, timed
 from dagster_project.ingest.conversion import ACCEPTED, FILTERED, REJECTED, Conversion, ConversionError, Converted
 from dagster_project.ingest.deidentify import HashKey
-from dagster_project.ingest.duplicates import Dropped, find_duplicates, rewrite_without
+from dagster_project.ingest.duplicates import Duplicates
 from dagster_project.ingest.landing import DeliveredFile, RefusedFile, still_same
 from dagster_project.ingest.mapping import Mapping
 from dagster_project.ingest.pipeline import ReadAhead, WriteBehind
@@ -108,7 +108,8 @@ class _Work:
         self.quarantine = QuarantineWriter(self.mapping, connection, draft_of(self.quarantine_path))
         self.tallies: dict[str, _Tally] = {}
         self.content_hash = ContentHash()
-        self.content: list[npt.NDArray[np.uint64]] = []
+        aside = self.pool.path.with_name(f".aside{self.pool.path.name}")
+        self.duplicates = Duplicates(self.pool, aside, connection) if contract.extract.key else None
         self.corrected: Counter[int] = Counter(dict.fromkeys(active_corrections(self.mapping), 0))
         self.warned: Counter[str] = Counter()
         self.seconds: defaultdict[str, float] = defaultdict(float)
@@ -141,16 +142,15 @@ def ingest_batch(
     work = _Work(home, contract, entity, plan, key, connection)
     try:
         _stream_files(work, receipts, say)
-        work.pool.close()
-        dropped = _settle_duplicates(work)
+        _settle_duplicates(work)
         failures = _failures(work)
         held = failures or _intolerable(work)
         work.quarantine.close()
         with _clock(work, "commit"):
-            receipt, files = _commit(home, work, receipts, "failed" if failures else "held" if held else "ok", held, dropped)
+            receipt, files = _commit(home, work, receipts, "failed" if failures else "held" if held else "ok", held)
     finally:
-        for draft in (draft_of(work.path), work.quarantine.draft):
-            draft.unlink(missing_ok=True)
+        for folder in (work.path.parent, work.quarantine_path.parent):
+            remove_drafts(folder)
     seconds = {**work.seconds, "total": time.perf_counter() - started}
     return BatchResult(receipt, files, held, seconds)
 
@@ -227,9 +227,15 @@ def _take_chunk(work: _Work, chunk: RawChunk, tally: _Tally, reducer: Reducer | 
         with _clock(work, "reduce"):
             reducer.add(values)
         return
+    if work.duplicates is not None:
+        with _clock(work, "duplicates"):
+            repeats = work.duplicates.may_repeat(content)
+        if repeats.any():
+            mask = pa.array(repeats)
+            writer.call(work.duplicates.set_aside, values.filter(mask), chunk.file_name, numbers.filter(mask))
+            mask, content = pa.array(~repeats), content[~repeats]
+            values, numbers = values.filter(mask), numbers.filter(mask)
     work.content_hash.add(content, chunk.file_name, numbers.to_numpy())
-    if work.contract.extract.key:
-        work.content.append(content)
     writer.call(_write, work, values, chunk.file_name, numbers)
 
 
@@ -288,26 +294,21 @@ def _not_yet_rejected(work: _Work, chunk: RawChunk) -> npt.NDArray[np.bool_]:
         return np.ones(len(chunk.row_numbers), bool)
 
 
-def _settle_duplicates(work: _Work) -> Dropped | None:
-    if not work.contract.extract.key:
-        return None
+def _settle_duplicates(work: _Work) -> None:
+    if work.duplicates is None:
+        work.pool.close()
+        return
     with _clock(work, "duplicates"):
-        draft = draft_of(work.path)
-        dropped = find_duplicates(work.content, draft, work.connection)
-        if dropped is None:
-            return None
-        other = draft.with_name(draft.name.removesuffix(".draft") + ".rewritten.draft")
-        rewrite_without(draft, other, dropped.positions)
-        names = np.array(dropped.file_names)
-        for name in dropped.by_file:
-            of_file = names == name
-            work.content_hash.remove(dropped.content[of_file], name, dropped.row_numbers[of_file])
-        for name, rows in dropped.by_file.items():
-            tally = _tally_of(work, name)
-            if not tally.failure:
-                tally.accepted -= rows
-                tally.duplicate += rows
-        return dropped
+        counts, new = work.duplicates.settle()
+    for rows, content in new:
+        names, numbers = np.array(rows["file_name"].to_pylist()), rows["row_number"].to_numpy()
+        for name in np.unique(names):
+            work.content_hash.add(content[names == name], str(name), numbers[names == name])
+    for name, repeated in counts.items():
+        tally = _tally_of(work, name)
+        if not tally.failure:
+            tally.accepted -= repeated
+            tally.duplicate += repeated
 
 
 def _tally_of(work: _Work, file_name: str) -> _Tally:
@@ -344,12 +345,10 @@ def _intolerable(work: _Work) -> list[str]:
     return found
 
 
-def _commit(
-    home: Home, work: _Work, receipts: Receipts, status: Status, held: list[str], dropped: Dropped | None
-) -> tuple[BatchReceipt, list[FileReceipt]]:
+def _commit(home: Home, work: _Work, receipts: Receipts, status: Status, held: list[str]) -> tuple[BatchReceipt, list[FileReceipt]]:
     contract, plan = work.contract, work.plan
     former = next((b for b in receipts.batches(contract.id) if b.batch_date == plan.batch_date), None)
-    good = _last_good(former) if held else _put_pool_file(work, work.pool.rows - (len(dropped.positions) if dropped else 0))
+    good = _last_good(former) if held else _put_pool_file(work)
     _put_quarantine_file(work)
     files = [_file_receipt(work, planned, status, held) for planned in plan.files]
     files += [refused_receipt(contract, refused, plan.batch_date, plan.contract_version) for refused in plan.refused]
@@ -389,12 +388,12 @@ def _last_good(former: BatchReceipt | None) -> dict[str, Any]:
     return {name: getattr(former, name) for name in names}
 
 
-def _put_pool_file(work: _Work, pool_rows: int) -> dict[str, Any]:
+def _put_pool_file(work: _Work) -> dict[str, Any]:
     put_in_place(draft_of(work.path), work.path)
     return {
         "good_fingerprint": work.plan.fingerprint,
         "rows_accepted": sum(t.accepted for t in work.tallies.values()),
-        "pool_rows": pool_rows,
+        "pool_rows": work.pool.rows,
         "pool_bytes": work.path.stat().st_size,
         "content_hash": work.content_hash.text(),
     }

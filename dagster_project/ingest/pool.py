@@ -83,15 +83,16 @@ def ensure_entities(home: Home, entities: Mapping[str, Entity]) -> None:
 
 
 class PoolWriter:
-    """Writes the rows of one batch, in the entity's columns and order, to a draft."""
+    """Writes the rows of one batch, in the entity's columns and order, to the draft at ``path``."""
 
     def __init__(self, entity: Entity, source_id: str, batch_date: dt.date, draft: Path) -> None:
         self.rows = 0
+        self.path = draft
         self._entity, self._source_id, self._batch_date = entity, source_id, batch_date
         text_by_file = pa.dictionary(pa.int32(), pa.string())
-        self._schema = pa.schema([(f.name, text_by_file if f.name in ONE_VALUE_A_FILE else f.type) for f in entity.arrow_schema])
+        self.schema = pa.schema([(f.name, text_by_file if f.name in ONE_VALUE_A_FILE else f.type) for f in entity.arrow_schema])
         draft.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._writer = open_parquet(draft, self._schema)
+        self._writer = open_parquet(draft, self.schema)
 
     def write(self, values: pa.Table, file_name: str, row_numbers: pa.Int64Array, row_count: pa.Array | None = None) -> None:
         """Append rows of one delivered file; columns that ``values`` lacks are null, ``row_count`` is 1 if not given."""
@@ -107,9 +108,18 @@ class PoolWriter:
             "row_count": pa.repeat(pa.scalar(1, pa.int64()), size) if row_count is None else row_count,
         }
         given.update((name, values[name]) for name in values.column_names)
-        columns = [given[f.name] if f.name in given else pa.nulls(size, f.type) for f in self._schema]
-        self._writer.write_table(pa.table(columns, schema=self._schema), row_group_size=ROW_GROUP_ROWS)
+        columns = [given[f.name] if f.name in given else pa.nulls(size, f.type) for f in self.schema]
+        self._writer.write_table(pa.table(columns, schema=self.schema), row_group_size=ROW_GROUP_ROWS)
         self.rows += size
+
+    def append(self, rows: pa.Table) -> None:
+        """Append rows that have the columns of the pool already."""
+        self._writer.write_table(rows.cast(self.schema), row_group_size=ROW_GROUP_ROWS)
+        self.rows += len(rows)
+
+    def beside(self, draft: Path) -> PoolWriter:
+        """A writer of the same batch to another draft."""
+        return PoolWriter(self._entity, self._source_id, self._batch_date, draft)
 
     def close(self) -> None:
         self._writer.close()
@@ -145,12 +155,6 @@ class ContentHash:
         placed = _placed(content, file_name, row_numbers)
         self._rows += len(placed)
         self._sum = np.add(self._sum, placed.sum(dtype=np.uint64))
-        self._mix = np.bitwise_xor(self._mix, np.bitwise_xor.reduce(placed))
-
-    def remove(self, content: npt.NDArray[np.uint64], file_name: str, row_numbers: npt.NDArray[np.int64]) -> None:
-        placed = _placed(content, file_name, row_numbers)
-        self._rows -= len(placed)
-        self._sum = np.subtract(self._sum, placed.sum(dtype=np.uint64))
         self._mix = np.bitwise_xor(self._mix, np.bitwise_xor.reduce(placed))
 
     def text(self) -> str:

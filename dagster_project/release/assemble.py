@@ -53,6 +53,7 @@ class _Writer:
         self._connection = connection
         self._documentation: dict[str, Documentation] = {}
         connection.execute(f"attach {sql_text(file)} as release (storage_version {sql_text(STORAGE_VERSION)})")
+        connection.execute("begin")
 
     def create(self, table: str, query: str, documentation: Documentation) -> None:
         self._connection.execute(f'create table release.main."{table}" as {query}')
@@ -227,6 +228,7 @@ def assemble(
         _write_gate_result(writer, verdicts)
         writer.comment()
         contents = writer.contents()
+        connection.execute("commit")
     finally:
         writer.close()
     return contents

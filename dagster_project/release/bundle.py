@@ -93,47 +93,40 @@ def _selections(candidate: Candidate, product: str) -> dict[str, tuple[Node, str
 
 def write_bundle(home: Home, candidate: Candidate, product: str, verdicts: Sequence[Verdict]) -> Bundle:
     """Take one product out of the candidate; the same content gives the same bundle, which is then left as it is."""
-    selections = _selections(candidate, product)
-    connection = candidate.connection
-    contents = {
-        table: table_content(connection, f"(select * from {candidate.relation(node)} where {condition})")
-        for table, (node, condition, _) in selections.items()
-    }
+    folder = home.bundles / product
+    draft = folder / f"{DRAFT}bundle"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700, parents=True)
+    tables: dict[str, BundleTable] = {}
+    for table, (node, condition, order) in _selections(candidate, product).items():
+        file = draft / f"{table}.parquet"
+        candidate.connection.execute(
+            f"copy (select * from {candidate.relation(node)} where {condition} order by {order}) "
+            f"to {sql_text(file)} (format parquet, compression zstd)"
+        )
+        content = table_content(candidate.connection, f"read_parquet({sql_text(file)})")
+        documentation = of_node(candidate.lineage, node)
+        columns = {name: documentation.columns.get(name, "") for name, _ in content.columns}
+        tables[table] = BundleTable(
+            file.name, content.rows, content.content_hash, sha256_of(file), content.columns, documentation.table, columns
+        )
     content_hash = digest(
         {
             "product": product,
             "as_of": candidate.as_of.isoformat(),
             "schema_version": SCHEMA_VERSION,
-            "tables": {table: content.content_hash for table, content in contents.items()},
+            "tables": {table: t.content_hash for table, t in tables.items()},
         }
     )
-    folder = home.bundles / product
     final = folder / content_hash[:HASH_DIGITS]
     if final.exists():
         try:
-            return read_bundle(home, f"{product}/{final.name}")
+            existing = read_bundle(home, f"{product}/{final.name}")
         except BundleError:
             shutil.rmtree(final)
-    draft = folder / f"{DRAFT}{final.name}"
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(mode=0o700, parents=True)
-    tables: dict[str, BundleTable] = {}
-    for table, (node, condition, order) in selections.items():
-        file = draft / f"{table}.parquet"
-        connection.execute(
-            f"copy (select * from {candidate.relation(node)} where {condition} order by {order}) "
-            f"to {sql_text(file)} (format parquet, compression zstd)"
-        )
-        documentation = of_node(candidate.lineage, node)
-        tables[table] = BundleTable(
-            file.name,
-            contents[table].rows,
-            contents[table].content_hash,
-            sha256_of(file),
-            contents[table].columns,
-            documentation.table,
-            {name: documentation.columns.get(name, "") for name, _ in contents[table].columns},
-        )
+        else:
+            shutil.rmtree(draft)
+            return existing
     description = {
         "product": product,
         "as_of": candidate.as_of.isoformat(),

@@ -119,7 +119,7 @@ def _plan(home: Home, candidate: Candidate, report: GateReport, previous: Releas
     for product in sorted({*report.of_product, *(name for name, p in earlier.items() if p.status != "left_out")}):
         if product in report.of_product and product not in held:
             bundle = write_bundle(home, candidate, product, report.of_product[product])
-            counted = {f"{kpi_id} {grain}": n for (kpi_id, grain), n in sorted(report.rows_per_kpi[product].items())}
+            counted = {f"{kpi_id} {grain}": n for (kpi_id, grain), n in sorted(report.rows_per_kpi.get(product, {}).items())}
             products[product] = ProductRecord(
                 product, "fresh", bundle.name, bundle.content_hash, bundle.as_of, "", "", bundle.tables["kpi"].rows, counted
             )

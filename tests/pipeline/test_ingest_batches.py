@@ -435,7 +435,7 @@ def kill_before(name: str, monkeypatch: pytest.MonkeyPatch, call: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "call"), [("put_in_place", 1), ("put_in_place", 2), ("_file_receipt", 1), ("_accepted_rows", 1), ("find_duplicates", 1)]
+    ("name", "call"), [("put_in_place", 1), ("put_in_place", 2), ("_file_receipt", 1), ("_accepted_rows", 1), ("_settle_duplicates", 1), ("_put_pool_file", 1)]
 )
 def test_a_run_killed_anywhere_converges(bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str, call: int, tmp_path: Path) -> None:
     with_contract(bench, extract={"mode": "append", "key": ["id"]})

@@ -57,7 +57,7 @@ def release_folder(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def release(release_folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         connection.execute(f"attach '{release_folder / 'kpi.duckdb'}' as release (read_only)")
-        for table in ("fct_kpi_count", "kpi", "pool_inventory", "receipt", "gate_result", "release_info"):
+        for table in ("fct_kpi_count", "kpi", "pool_inventory", "receipt", "gate_result", "release_info", "region"):
             connection.execute(f"create view {table} as select * from release.{table}")
         connection.execute(MACROS)
         yield connection
@@ -281,6 +281,22 @@ def test_trust_in_the_local_police(release: duckdb.DuckDBPyConnection) -> None:
 
 def test_the_resaved_copy_of_the_survey_counts_nowhere(release: duckdb.DuckDBPyConnection) -> None:
     assert value_of(release, "select n from counted('SUR-1', 'US-SOM', 'excluded:other_measure', '2015-01-01', '2015-12-31')") == 143
+
+
+# China
+
+
+def test_division_codes_appear_and_vanish_between_revisions(release: duckdb.DuckDBPyConnection) -> None:
+    """Chongqing became a municipality after 1980; Beijing's Chongwen district was merged away before 2010."""
+    sql = """
+        select region_name, valid_from::varchar, valid_to::varchar, revisions from region
+        where register = 'mca' and region_code = '{}'"""
+    assert value_of(release, sql.format("500000")) == ("重庆市", "1999-12-31", None, 4)
+    assert value_of(release, sql.format("110103")) == ("崇文区", "1980-12-31", "2010-12-31", 3)
+
+
+def test_every_delivered_code_is_in_the_history(release: duckdb.DuckDBPyConnection) -> None:
+    assert value_of(release, "select sum(revisions)::bigint from region") == 19_650
 
 
 # The books

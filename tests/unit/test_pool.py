@@ -100,13 +100,6 @@ def test_the_content_hash_does_not_depend_on_order_or_chunks(rows: Rows, random:
     assert content(("f", rows)).text() == content(("f", shuffled[:cut]), ("f", shuffled[cut:])).text()
 
 
-@given(rows_of_a_file, rows_of_a_file)
-def test_rows_taken_out_leave_no_trace(kept: Rows, dropped: Rows) -> None:
-    both = content(("f", kept), ("g", dropped))
-    both.remove(np.array([c for c, _ in dropped], np.uint64), "g", np.array([n for _, n in dropped], np.int64))
-    assert both.text() == content(("f", kept)).text()
-
-
 def test_the_content_hash_sees_values_places_and_files() -> None:
     base: Rows = [(1, 1), (2, 2)]
     others = [

@@ -79,7 +79,7 @@ count_exposed as (
         {%- for side in ['own', 'pop'] %},
         cast(case
             when kind = 'count' then {{ side }}_weight
-            when time_rule = 'exposure' then {{ side }}_denominator * ({{ side }}_weight / {{ side }}_days)
+            when time_rule = 'exposure' then nullif({{ side }}_denominator, 0) * ({{ side }}_weight / {{ side }}_days)
             else nullif({{ side }}_denominator, 0)
         end as double) as pop_{{ side }}_exposure
         {%- endfor %}

@@ -17,7 +17,7 @@ with printed as (
         figure.numerator,
         figure.denominator,
         figure.value_text,
-        {{ dbt.safe_cast('figure.value_text', 'decimal(28, 9)') }} as printed_value,
+        try_cast(figure.value_text as decimal(28, 9)) as printed_value,
         cast(cast(figure.numerator * measure.printed_factor as decimal(28, 9)) / figure.denominator as decimal(28, 9)) as recomputed_value,
         length(split_part(figure.value_text, '.', 2)) as digits,
         length(rtrim(split_part(figure.value_text, '.', 2), '0')) as digits_without_padding

@@ -4,6 +4,7 @@ select
     unit_level,
     parent_code,
     root_code,
+    depth,
     group_name,
     is_leaf,
     is_pseudo,

@@ -37,4 +37,17 @@ select
     'not placed over all time' as problem
 from covered
 where first_from > {{ first_moment() }} or last_to < {{ last_moment() }}
+union all
+select
+    unit_code,
+    'does not reach a root' as problem
+from (
+    select
+        link.unit_code,
+        max(case when above.parent_code is null then 1 else 0 end) as reaches_root
+    from {{ model }} as link
+    inner join {{ ref('dim_unit') }} as above on link.ancestor_code = above.unit_code
+    group by link.unit_code
+) as reached
+where reaches_root = 0
 {% endtest %}
