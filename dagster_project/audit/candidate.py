@@ -19,6 +19,7 @@ from dagster_project.home import Home
 CONTROL_TABLES = ("night", "source", "batch", "receipt")
 BUILT = frozenset({"success", "no-op"})
 SEAL = "candidate.seal.json"
+SCRATCH = "gate"
 
 
 class CandidateRefusedError(RuntimeError):
@@ -162,11 +163,12 @@ def open_candidate(home: Home, as_of: dt.date) -> Iterator[Candidate]:
         raise CandidateRefusedError(f"{home.warehouse / 'control'} lacks {', '.join(missing)}: run the night from its start")
     lineage = read_lineage(home.dbt_target / "manifest.json")
     built = read_build(home.dbt_target, lineage)
-    home.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    scratch = home.scratch / SCRATCH
+    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     sha256 = sha256_of(file)
     _check_seal(home, sha256, lineage)
     try:
-        connection = _connect(file, lineage.database, home.scratch)
+        connection = _connect(file, lineage.database, scratch)
     except duckdb.Error as error:
         raise CandidateRefusedError(
             f"{file} cannot be opened for reading ({str(error).splitlines()[0]}): close its writer or build it again"

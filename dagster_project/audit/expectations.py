@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 ROWS_KEPT = 20
+ANSWER_SECONDS = 1800.0
 ROWS_PER_FRAME = 500_000
 QUIET = {
     "GX_ANALYTICS_ENABLED": "false",
@@ -41,8 +42,8 @@ class WorkerError(RuntimeError):
 class Worker:
     """The process that runs Great Expectations.
 
-    ``start`` returns at once; ``ask`` starts it if nobody did, and waits. One question at a time. A worker that died is
-    started again by the next question.
+    ``start`` returns at once; ``ask`` starts it if nobody did, and waits, ANSWER_SECONDS at most. One question at a time. A
+    worker that died is started again by the next question.
     """
 
     def __init__(self) -> None:
@@ -74,13 +75,18 @@ class Worker:
         process = self._process
         assert process is not None and process.stdin is not None and process.stdout is not None
         request = {"candidate": str(candidate), "database": database, "suites": list(suites), "scratch": str(scratch) if scratch else None}
+        watchdog = threading.Timer(ANSWER_SECONDS, process.kill)
+        watchdog.daemon = True
+        watchdog.start()
         try:
             process.stdin.write(json.dumps(request) + "\n")
             process.stdin.flush()
             reply = process.stdout.readline()
         except OSError:
             reply = ""
-        if not reply:
+        finally:
+            watchdog.cancel()
+        if not reply.endswith("\n"):
             raise WorkerError(f"the Great Expectations worker gave no answer: {self._last_words()}")
         answer = json.loads(reply)
         if "error" in answer:

@@ -6,9 +6,10 @@ import datetime as dt
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from dagster_project.audit.candidate import Candidate, open_candidate
+from dagster_project.audit.candidate import SCRATCH, Candidate, open_candidate
 from dagster_project.audit.checks import (
     Baseline,
     Figures,
@@ -136,7 +137,7 @@ class _Asked:
     worker: Worker
     candidate: Candidate
     suites: Sequence[Suite]
-    scratch: Home
+    scratch: Path
     results: list[dict[str, Any]] = field(default_factory=list)
     error: str = ""
 
@@ -148,7 +149,7 @@ class _Asked:
     def _ask(self) -> None:
         try:
             requests = [suite.as_request() for suite in self.suites]
-            self.results = self.worker.ask(self.candidate.file, self.candidate.lineage.database, requests, self.scratch.scratch)
+            self.results = self.worker.ask(self.candidate.file, self.candidate.lineage.database, requests, self.scratch)
         except WorkerError as error:
             self.error = str(error)
 
@@ -190,7 +191,7 @@ def judge(
 ) -> GateReport:
     """Every check of an open candidate. ``contracts`` are the enabled sources, ``baselines`` the last release by product."""
     suites = all_suites(candidate)
-    asked = _Asked(worker, candidate, suites, home)
+    asked = _Asked(worker, candidate, suites, home.scratch / SCRATCH)
     thread = asked.start()
     gathered: dict[str, list[Verdict]] = {product: [] for product in candidate.lineage.products}
 
@@ -247,7 +248,7 @@ def audit_candidate(
     baselines: Mapping[str, Baseline] | None = None,
     progress: Say | None = None,
 ) -> GateReport:
-    """Audit the candidate of a home and change nothing.
+    """Audit the candidate of a home and change nothing; it takes no lock, so nobody may be building meanwhile.
 
     ``contracts`` are the enabled ones. Raises CandidateRefusedError when there is no whole candidate of this night.
     """

@@ -10,8 +10,8 @@ DUCKDB_TYPES: dict[Kind, tuple[str, ...]] = {
     "text": ("VARCHAR",),
     "date": ("DATE",),
     "boolean": ("BOOLEAN",),
-    "integer": ("BIGINT", "INTEGER", "SMALLINT", "HUGEINT"),
-    "number": ("DOUBLE", "DECIMAL", "BIGINT", "HUGEINT"),
+    "integer": ("BIGINT", "INTEGER", "SMALLINT"),
+    "number": ("DOUBLE", "DECIMAL", "BIGINT"),
 }
 
 
@@ -74,6 +74,9 @@ COUNT_COLUMNS: dict[str, Kind] = {
     "denominator": "integer",
 }
 COUNT_KEY = ("kpi_id", "unit_code", "day", "cell")
+
+# Parquet has no 128-bit integers: a bundle would hold them as inexact doubles.
+NOT_PUBLISHABLE = ("HUGEINT", "UHUGEINT")
 
 # Columns that only a release can fill: which release a row came from, and whether it is older than the night.
 RELEASE_COLUMNS = ("stale", "origin_release")

@@ -14,6 +14,7 @@ from dagster_project.audit.interface import (
     KPI_COLUMNS,
     KPI_KEY,
     KPI_REQUIRED,
+    NOT_PUBLISHABLE,
     RELEASE_COLUMNS,
     Kind,
     is_of_kind,
@@ -102,6 +103,8 @@ def columns_suite(candidate: Candidate) -> Suite:
                 broken = "not promised"
             elif promised and not is_of_kind(actual[column], promised[column]):
                 broken = f"{actual[column]}, promised as {promised[column]}"
+            elif actual[column] in NOT_PUBLISHABLE:
+                broken = f"{actual[column]}: cast it to bigint or decimal"
             elif not node.column_descriptions.get(column):
                 undescribed = "no description"
             rows.append(f"({', '.join(map(_literal, (product, node.name, column, broken, undescribed)))})")

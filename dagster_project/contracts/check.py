@@ -189,11 +189,13 @@ def _conversions(name: str, column: Column, entity: Entity, at: DocumentPath) ->
         yield Finding((*at, "codes_else"), "'codes_else' says what other texts than those in 'codes' mean: give 'codes' too")
     if column.unit is None or logical not in NUMBERS:
         return
-    if column.unit not in UNITS:
+    if canonical is None:
+        yield Finding((*at, "unit"), f"'{name}' is not of the entity, so there is no unit of measure to convert to")
+    elif column.unit not in UNITS:
         yield Finding((*at, "unit"), f"'{column.unit}' is not a known unit of measure", did_you_mean(column.unit, UNITS))
-    elif canonical is not None and canonical.unit is None:
+    elif canonical.unit is None:
         yield Finding((*at, "unit"), f"'{name}' has no unit of measure in entity '{entity.name}', so nothing can be converted")
-    elif canonical is not None and canonical.unit is not None:
+    else:
         try:
             factor(column.unit, canonical.unit)
         except UnitError as wrong:

@@ -174,14 +174,14 @@ class Column(_Part):
     )
     required: bool = Field(False, description="a row without a value is rejected")
     optional: bool = Field(False, description="the delivered column may be missing altogether")
-    formats: tuple[str, ...] = Field((), description="strptime formats of a date or timestamp, tried in order; ISO if none")
+    formats: tuple[str, ...] = Field((), description="strptime formats of a date or timestamp, tried in order; ISO if none; a time with %z becomes China Standard Time")
     as_day: Literal["first", "last"] = Field("last", description="the day that a month or a year stands for")
     truncate: Literal["minute", "hour", "day", "month", "year"] | None = Field(
         None, description="date or timestamp: cut to the beginning of this period"
     )
     nulls: tuple[str, ...] = Field((), description="delivered texts that mean no value, besides the empty one")
     codes: dict[str, str | int | bool | None] | None = Field(
-        None, description="delivered text to canonical value; any other value is rejected as unknown_code"
+        None, description="delivered text to canonical value ('' for no text); any other value is rejected as unknown_code"
     )
     codes_else: str | int | bool | None = Field(None, description="canonical value of every text that 'codes' does not name")
     unit: str | None = Field(

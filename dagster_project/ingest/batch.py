@@ -76,9 +76,7 @@ class _Tally:
     seconds: float = 0.0
     failure: str = ""
     format: Format | None = None
-
-    def all_quarantined(self) -> None:
-        self.quarantined, self.accepted, self.duplicate, self.filtered = self.read, 0, 0, 0
+    items_taken: int = 0
 
 
 @dataclass
@@ -164,21 +162,14 @@ def _stream_files(work: _Work, receipts: Receipts, say: Callable[[str], None]) -
         began = time.perf_counter()
         twin = first_of.get(planned.sha256)
         if twin is not None and work.tallies[twin].format == format:
-            _all_duplicates(tally, work.tallies[twin].read, work.tallies[twin].failure)
+            tally.failure = f"is the same file as {twin}, which failed" if work.tallies[twin].failure else ""
+            tally.read = tally.duplicate = 0 if tally.failure else work.tallies[twin].read
         elif planned.owner is not None:
-            _all_duplicates(tally, _rows_of_owner(receipts, work, planned), "")
+            tally.read = tally.duplicate = _rows_of_owner(receipts, work, planned)
         else:
             first_of.setdefault(planned.sha256, name)
             _stream_file(work, planned.file, format, tally, say)
         tally.seconds = time.perf_counter() - began
-
-
-def _all_duplicates(tally: _Tally, rows: int, failure: str) -> None:
-    tally.read, tally.failure = rows, failure
-    if failure:
-        tally.all_quarantined()
-    else:
-        tally.duplicate = rows
 
 
 def _rows_of_owner(receipts: Receipts, work: _Work, planned: PlannedFile) -> int:
@@ -196,6 +187,7 @@ def _stream_file(work: _Work, file: DeliveredFile, format: Format, tally: _Tally
                     _take_chunk(work, item, tally, reducer, writer)
                 else:
                     _take_rejects(work, item, tally)
+                tally.items_taken += 1
                 work.say_rows(say)
         if reducer is not None:
             _write_groups(work, reducer, file.relative_path)
@@ -273,25 +265,22 @@ def _write_groups(work: _Work, reducer: Reducer, file_name: str) -> None:
 
 
 def _quarantine_all(work: _Work, file: DeliveredFile, format: Format, tally: _Tally) -> None:
-    """Put every row of a file that failed into quarantine: those not there yet are read a second time."""
+    """Read a file that failed a second time and put those of its rows into quarantine that are not there yet."""
+    tally.read = tally.accepted = tally.duplicate = tally.filtered = 0
     try:
-        for item in work.items(file, format):
+        for number, item in enumerate(work.items(file, format)):
+            taken = number < tally.items_taken
             if isinstance(item, RawChunk):
-                stays = _not_yet_rejected(work, item)
-                reasons = pa.array([[UNREADABLE]], pa.list_(pa.string())).take(pa.array(np.zeros(len(stays), np.int32)))
-                work.quarantine.add_rows(item, stays, reasons)
+                missing = work.conversion.convert(item).status != REJECTED if taken else np.ones(len(item.row_numbers), bool)
+                reasons = pa.array([[UNREADABLE]], pa.list_(pa.string())).take(pa.array(np.zeros(len(missing), np.int32)))
+                work.quarantine.add_rows(item, missing, reasons)
+                tally.read += len(missing)
             else:
-                work.quarantine.add_rejects([r for r in item if r.filtered], UNREADABLE)
+                work.quarantine.add_rejects([r for r in item if r.filtered or not taken], UNREADABLE)
+                tally.read += len(item)
     except UnreadableFile:
         pass
-    tally.all_quarantined()
-
-
-def _not_yet_rejected(work: _Work, chunk: RawChunk) -> npt.NDArray[np.bool_]:
-    try:
-        return np.not_equal(work.conversion.convert(chunk).status, REJECTED)
-    except ConversionError:
-        return np.ones(len(chunk.row_numbers), bool)
+    tally.quarantined = tally.read
 
 
 def _settle_duplicates(work: _Work) -> None:
@@ -347,7 +336,7 @@ def _intolerable(work: _Work) -> list[str]:
 
 def _commit(home: Home, work: _Work, receipts: Receipts, status: Status, held: list[str]) -> tuple[BatchReceipt, list[FileReceipt]]:
     contract, plan = work.contract, work.plan
-    former = next((b for b in receipts.batches(contract.id) if b.batch_date == plan.batch_date), None)
+    former = receipts.batch(contract.id, plan.batch_date)
     good = _last_good(former) if held else _put_pool_file(work)
     _put_quarantine_file(work)
     files = [_file_receipt(work, planned, status, held) for planned in plan.files]

@@ -89,7 +89,8 @@ class Cleaner:
 
     @cached_property
     def _nulls(self) -> pa.Array:
-        return pa.array(sorted({"", *(self._comparable(text) for text in self.column.nulls)}), pa.string())
+        nulls = {"", *(self._comparable(text) for text in self.column.nulls)}
+        return pa.array(sorted(nulls - self._code_map.keys()), pa.string())
 
     @cached_property
     def _code_map(self) -> dict[str, str | int | bool | None]:
@@ -110,7 +111,9 @@ class Cleaner:
         """Clean one delivered column of texts."""
         texts = fold_width(delivered) if self.folds_width else delivered
         texts = pc.utf8_trim(texts, characters=self._blanks)
-        is_null = pc.equal(texts, "") if len(self._nulls) == 1 else pc.is_in(texts, value_set=self._nulls)
+        if "" in self._code_map:
+            texts = pc.fill_null(texts, "")
+        is_null = pc.equal(texts, self._nulls[0]) if len(self._nulls) == 1 else pc.is_in(texts, value_set=self._nulls)
         if pc.any(is_null).as_py():
             texts = pc.if_else(is_null, pa.scalar(None, pa.string()), texts)
         if self.purpose_key is not None:

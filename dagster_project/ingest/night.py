@@ -177,7 +177,7 @@ def _made(
 
 def _record_failure(contract: Contract, plan: BatchPlan, receipts: Receipts, detail: str) -> tuple[BatchReceipt, list[FileReceipt]]:
     """Note an attempt that came to nothing; without a fingerprint, so that the next night tries again."""
-    former = next((b for b in receipts.batches(contract.id) if b.batch_date == plan.batch_date), None)
+    former = receipts.batch(contract.id, plan.batch_date)
     receipt = failed_batch(contract, plan, detail, former)
     files = [
         FileReceipt(
@@ -193,9 +193,9 @@ def _record_failure(contract: Contract, plan: BatchPlan, receipts: Receipts, det
 
 def _take_back(home: Home, receipts: Receipts, contract: Contract, date: dt.date) -> None:
     """Remove a batch whose files the contract now dates otherwise: their rows stand in other batches."""
-    for batch in receipts.batches(contract.id):
-        if batch.batch_date == date:
-            batch_path(home, batch.entity, contract.id, date).unlink(missing_ok=True)
+    batch = receipts.batch(contract.id, date)
+    if batch is not None:
+        batch_path(home, batch.entity, contract.id, date).unlink(missing_ok=True)
     quarantine_path(home, contract.id, date).unlink(missing_ok=True)
     receipts.forget(contract.id, date)
 

@@ -55,6 +55,9 @@ def make_plan(home: Home, contract: Contract, entity: Entity, night: dt.date, re
     by_date: dict[dt.date, list[DeliveredFile]] = defaultdict(list)
     for file in delivered:
         by_date[file.batch_date].append(file)
+    known_by_date: dict[dt.date, dict[str, str]] = defaultdict(dict)
+    for known in known_files:
+        known_by_date[known.batch_date][known.file_name] = known.sha256
     refused_by_date, undated = _dated(contract, refused, night)
     waiting = {date: [r for r in of_date if r.waiting] for date, of_date in refused_by_date.items()}
     to_ingest, to_retry, unchanged = [], [], []
@@ -66,7 +69,7 @@ def make_plan(home: Home, contract: Contract, entity: Entity, night: dt.date, re
             owner = owners.get(sha256[file.relative_path], date)
             planned.append(PlannedFile(file, sha256[file.relative_path], owner if owner < date else None))
         lacking = tuple(refused_by_date.get(date, ()))
-        of_batch = {f.file_name: f.sha256 for f in known_files if f.batch_date == date}
+        of_batch = known_by_date[date]
         gone = _left_landing(contract, planned, of_batch, date, night)
         plan = BatchPlan(date, tuple(planned), lacking, gone, _fingerprint(planned, lacking, version, key_id), version, key_id)
         former = known_batches.get(date)
@@ -77,8 +80,8 @@ def make_plan(home: Home, contract: Contract, entity: Entity, night: dt.date, re
         else:
             unchanged.append(date)
     here = {f.relative_path for f in found}
-    without_files = [d for d in known_batches if d <= night and d not in by_date and d not in refused_by_date]
-    retired = [d for d in without_files if any(f.batch_date == d and f.file_name in here for f in known_files)]
+    without_files = (d for d in known_batches if d <= night and d not in by_date and d not in refused_by_date)
+    retired = [d for d in without_files if known_by_date[d].keys() & here]
     still_written = [r for r in (*undated, *(r for of_date in waiting.values() for r in of_date)) if r.waiting]
     return SourcePlan(
         contract.id,

@@ -146,14 +146,19 @@ class Receipts:
 
     def batches(self, source_id: str | None = None) -> list[BatchReceipt]:
         """Receipts of batches, of one source or all, ordered by source and batch date."""
-        return [
-            BatchReceipt(**{**row, "batch_date": dt.date.fromisoformat(row["batch_date"]), "warnings": json.loads(row["warnings"])})
-            for row in self._rows("batch", source_id, "batch_date")
-        ]
+        return [_batch(row) for row in self._rows("batch", source_id, "batch_date")]
 
-    def _rows(self, table: str, source_id: str | None, last_order: str) -> list[dict[str, Any]]:
-        where, values = ("where source_id = ?", (source_id,)) if source_id is not None else ("", ())
-        cursor = self._connection.execute(f"select * from {table} {where} order by source_id, batch_date, {last_order}", values)
+    def batch(self, source_id: str, batch_date: dt.date) -> BatchReceipt | None:
+        """The receipt of one batch."""
+        found = [_batch(row) for row in self._rows("batch", source_id, "batch_date", batch_date)]
+        return found[0] if found else None
+
+    def _rows(self, table: str, source_id: str | None, last_order: str, batch_date: dt.date | None = None) -> list[dict[str, Any]]:
+        asked = {"source_id": source_id, "batch_date": batch_date.isoformat() if batch_date else None}
+        given = {name: value for name, value in asked.items() if value is not None}
+        where = " and ".join(f"{name} = ?" for name in given) or "true"
+        sql = f"select * from {table} where {where} order by source_id, batch_date, {last_order}"
+        cursor = self._connection.execute(sql, tuple(given.values()))
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
@@ -201,3 +206,7 @@ class Receipts:
             self._connection.execute("rollback")
             raise
         self._connection.execute("commit")
+
+
+def _batch(row: dict[str, Any]) -> BatchReceipt:
+    return BatchReceipt(**{**row, "batch_date": dt.date.fromisoformat(row["batch_date"]), "warnings": json.loads(row["warnings"])})

@@ -166,7 +166,7 @@ def _generalised(text: str, column: Column, logical: str, to: str) -> str:
         return (
             rf"regexp_replace(cast({cell} as varchar), '[.]?0+$', '')" if logical == "text" else f"cast({cell} as {duckdb_type(logical)})"
         )
-    first = f"date_trunc('{kind}', {_moment(text, column)})"
+    first = f"date_trunc('{kind}', {within_calendar(_moment(text, column))})"
     if logical == "text":
         return f"strftime({first}, '{'%Y' if kind == 'year' else '%Y-%m'}')"
     day = first if column.as_day == "first" else f"({first} + interval 1 {kind} - interval 1 day)"

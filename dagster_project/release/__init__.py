@@ -9,7 +9,7 @@ another. Whatever moment a process is killed at, readers see a whole release and
 """
 
 from dagster_project.release.publish import PublishResult, gate_and_publish
-from dagster_project.release.record import Release, ReleaseError, current_release, list_releases, release_of
+from dagster_project.release.record import Release, ReleaseError, current_release, list_releases, release_of, unreadable
 from dagster_project.release.releases import open_current, open_release, rollback, verify
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "open_release",
     "release_of",
     "rollback",
+    "unreadable",
     "verify",
 ]

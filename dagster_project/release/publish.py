@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dagster_project.audit.candidate import Candidate, CandidateRefusedError, open_candidate, sha256_of, sql_text
+from dagster_project.audit.candidate import SCRATCH, Candidate, CandidateRefusedError, open_candidate, sha256_of, sql_text
 from dagster_project.audit.checks import Baseline
 from dagster_project.audit.expectations import Worker
 from dagster_project.audit.gate import GateReport, judge
@@ -26,10 +26,13 @@ from dagster_project.release.record import (
     MANIFEST,
     ProductRecord,
     Release,
+    ReleaseError,
     ReleaseManifest,
     TableRecord,
     current_release,
     list_releases,
+    unreadable,
+    versions,
 )
 
 Say = Callable[[str], None]
@@ -61,9 +64,17 @@ class PublishResult:
         return self.release.manifest.products
 
 
+def _readable_current(home: Home) -> Release | None:
+    """The current release; None when there is none or it is damaged, which the next publish heals."""
+    try:
+        return current_release(home)
+    except ReleaseError:
+        return None
+
+
 def _previous(home: Home, as_of: dt.date) -> Release | None:
     """The release that held products fall back to: the current one, or for an older night the newest up to that night."""
-    current = current_release(home)
+    current = _readable_current(home)
     if current is not None and current.as_of <= as_of:
         return current
     return next((r for r in reversed(list_releases(home)) if r.as_of <= as_of), None)
@@ -93,7 +104,7 @@ def _split(key: str) -> tuple[str, str]:
 
 def _next_version(home: Home, as_of: dt.date) -> str:
     night = f"{as_of:%Y%m%d}"
-    taken = [int(r.version.split("-")[1]) for r in list_releases(home) if r.version.startswith(night)]
+    taken = [int(version[9:]) for version in versions(home) if version.startswith(night)]
     return f"{night}-{max(taken, default=0) + 1:03d}"
 
 
@@ -274,6 +285,7 @@ def gate_and_publish(
 
 def _publish(home: Home, as_of: dt.date, contracts: Sequence[Contract], worker: Worker, key_id: str, say: Say) -> PublishResult:
     home.published.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(home.scratch / SCRATCH, ignore_errors=True)
     sweep([home.published, *(p for p in home.bundles.glob("*") if p.is_dir())])
     previous = _previous(home, as_of)
     baseline = _baseline(home, previous, as_of)
@@ -283,10 +295,11 @@ def _publish(home: Home, as_of: dt.date, contracts: Sequence[Contract], worker: 
         fingerprint = _fingerprint(candidate, plan, key_id)
         existing = next((r for r in list_releases(home) if r.manifest.fingerprint == fingerprint), None)
         release = existing or _write_release(home, candidate, report, plan, fingerprint, baseline, key_id, say)
-    current = current_release(home)
+    current = _readable_current(home)
     switch = current is None or current.as_of <= as_of
     if switch:
         point(home.current, release.version)
         say(f"release: {release.version} is current")
-    sweep_unused(home, frozenset(p.bundle for r in list_releases(home) for p in r.manifest.products.values() if p.bundle))
+    if not unreadable(home):
+        sweep_unused(home, frozenset(p.bundle for r in list_releases(home) for p in r.manifest.products.values() if p.bundle))
     return PublishResult(replace(release, is_current=switch), report, existing is None, switch)

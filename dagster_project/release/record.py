@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import re
@@ -151,14 +152,28 @@ def current_release(home: Home) -> Release | None:
     return None if version is None else _read(home.published / version, True)
 
 
-def list_releases(home: Home) -> list[Release]:
-    """Every release of a home, oldest night first, the serials of a night in order."""
+def versions(home: Home) -> list[str]:
+    """The versions that have a folder, readable or not, oldest night first, the serials of a night in order."""
     if not home.published.is_dir():
         return []
+    found = [p.name for p in home.published.iterdir() if p.is_dir() and not p.is_symlink() and VERSION.match(p.name)]
+    return sorted(found, key=lambda version: (version[:8], int(version[9:])))
+
+
+def list_releases(home: Home) -> list[Release]:
+    """Every release of a home, oldest night first. One whose manifest cannot be read is passed over: ``unreadable`` names it."""
     current = current_version(home)
-    folders = [p for p in home.published.iterdir() if p.is_dir() and not p.is_symlink() and VERSION.match(p.name)]
-    releases = [_read(folder, folder.name == current) for folder in folders]
-    return sorted(releases, key=lambda r: (r.as_of, int(r.version.split("-")[1])))
+    releases = []
+    for version in versions(home):
+        with contextlib.suppress(ReleaseError):
+            releases.append(_read(home.published / version, version == current))
+    return releases
+
+
+def unreadable(home: Home) -> list[str]:
+    """The versions whose manifest cannot be read."""
+    readable = {r.version for r in list_releases(home)}
+    return [version for version in versions(home) if version not in readable]
 
 
 def release_of(home: Home, version: str) -> Release:

@@ -29,6 +29,7 @@ from dagster_project.release import (
     publish,
     release_of,
     rollback,
+    unreadable,
     verify,
 )
 
@@ -317,6 +318,19 @@ def test_rollback_refuses_what_is_unknown_or_damaged(pool: AuditHome, release: C
     with pytest.raises(ReleaseError, match=r"audit\.json was altered"):
         rollback(pool.home, first.version)
     assert current_release(pool.home).version == second.version  # type: ignore[union-attr]
+
+
+def test_a_damaged_release_neither_stops_a_publish_nor_loses_its_bundles(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    first = release()
+    bundles = set(pool.home.bundles.glob("*/*"))
+    manifest = first.release.path / "manifest.json"
+    manifest.chmod(0o644)
+    manifest.write_text("{")
+    second = release(NEXT)
+    assert second.became_current and second.release.products == ("incident", "mediation")
+    assert [r.version for r in list_releases(pool.home)] == [second.version]
+    assert unreadable(pool.home) == [first.version]
+    assert bundles < set(pool.home.bundles.glob("*/*"))
 
 
 def test_nothing_published_yet_is_said_so(pool: AuditHome) -> None:

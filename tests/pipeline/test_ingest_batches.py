@@ -394,6 +394,25 @@ def test_a_condition_that_cannot_run_holds_the_batch_and_tells_no_value(bench: B
     assert [q["reasons"] for q in bench.quarantine()] == [["unreadable_file"]]
 
 
+def test_every_row_of_a_failed_file_is_in_quarantine_once(bench: Bench) -> None:
+    with_contract(bench, rules=[{"id": "r", "expect": "cast(id as integer) > 0", "message": "m"}], filter="n <> 3")
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("1.csv", HEADER + "1,1,\n2,x,\nragged,1\n4,3,\n")
+        archive.writestr("2.csv", HEADER + "5,1,\nnot a number,1,\n6,y,\n7,7,7,7\n")
+        archive.writestr("3.csv", HEADER + "8,1,\n")
+    bench.deliver("2024-03-05.zip", out.getvalue())
+    bench.deliver("2024-03-05-again.zip", out.getvalue())
+    result = bench.night()
+    assert (result.status, result.rows_read, result.rows_quarantined, result.unbalanced_files) == ("failed", 9, 9, ())
+    rows = [(q["file_name"][-5:], q["row_number"]) for q in bench.quarantine()]
+    assert sorted(rows) == [(f"{m}.csv", n) for m, size in ((1, 4), (2, 4), (3, 1)) for n in range(1, size + 1)]
+    assert {r.file_name[-9:]: (r.status, r.rows_read) for r in bench.receipts().values()} == {
+        "again.zip": ("failed", 9),
+        "03-05.zip": ("failed", 0),
+    }
+
+
 def test_a_fault_of_the_program_stops_one_source_only(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.deliver("2024-03-05.csv", ROWS)
     monkeypatch.setattr(batch_module.Conversion, "convert", lambda self, chunk: 1 / 0)
@@ -435,7 +454,15 @@ def kill_before(name: str, monkeypatch: pytest.MonkeyPatch, call: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "call"), [("put_in_place", 1), ("put_in_place", 2), ("_file_receipt", 1), ("_accepted_rows", 1), ("_settle_duplicates", 1), ("_put_pool_file", 1)]
+    ("name", "call"),
+    [
+        ("put_in_place", 1),
+        ("put_in_place", 2),
+        ("_file_receipt", 1),
+        ("_accepted_rows", 1),
+        ("_settle_duplicates", 1),
+        ("_put_pool_file", 1),
+    ],
 )
 def test_a_run_killed_anywhere_converges(bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str, call: int, tmp_path: Path) -> None:
     with_contract(bench, extract={"mode": "append", "key": ["id"]})

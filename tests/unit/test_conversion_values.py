@@ -245,6 +245,7 @@ def test_codes_are_padded_but_never_cut(home: Home) -> None:
         ("month", "text", "1987-05-17", "1987-05"),
         ("year", "date", "1987-05-17", dt.date(1987, 12, 31)),
         ("month", "date", "1988-02-17", dt.date(1988, 2, 29)),
+        ("year", "text", "9999-12-31", BAD),
         ("prefix:3", "text", "13812345678", "138"),
     ],
 )
@@ -261,6 +262,15 @@ def test_code_maps_meet_delivered_texts_in_any_width(home: Home) -> None:
 def test_codes_else_takes_every_other_text(home: Home) -> None:
     assert [one(home, "text", text, codes={"A": "a"}, codes_else="other") for text in ("A", "B", "")] == ["a", "other", None]
     assert one(home, "text", "B", codes={"A": "a"}, codes_else=None) is None
+
+
+def test_no_text_may_be_a_code_too(home: Home) -> None:
+    codes = {"": "none", "1": "some", "-": None}
+    assert [one(home, "text", text, codes=codes, nulls=["?"]) for text in ("", "　", None, "1", "-", "?")] == ["none"] * 3 + [
+        "some",
+        None,
+        None,
+    ]
 
 
 def test_codes_may_stand_for_numbers_and_truth(home: Home) -> None:

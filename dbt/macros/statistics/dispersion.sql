@@ -9,9 +9,9 @@
 {#- Chi-square of one stratum around its own rate; null where nothing (of shares: nothing or everything) happened, so nothing is known. -#}
 {% macro pearson_chi_square(events, exposure, squares, is_share) -%}
 case
-    when {{ events }} <= 0 or {{ exposure }} <= 0 then null
-    when not {{ is_share }} then greatest(0e0, {{ exposure }} * ({{ squares }} / {{ events }}) - {{ events }})
-    when {{ events }} < {{ exposure }}
+    when {{ events }} > 0 and {{ exposure }} > 0 and not {{ is_share }}
+        then greatest(0e0, {{ exposure }} * ({{ squares }} / {{ events }}) - {{ events }})
+    when {{ events }} > 0 and {{ events }} < {{ exposure }}
         then greatest(0e0, {{ exposure }} * ({{ squares }} / {{ events }}) - {{ events }}) / (1e0 - {{ events }} / {{ exposure }})
 end
 {%- endmacro %}

@@ -1,48 +1,58 @@
-with filed_row as (
-    select
-        'CR-1.filed' as kpi_id,
-        unit_code,
-        day,
-        category,
-        null as lag,
-        null as flag,
-        case when excluded_reason is null and case_kind = 'criminal' then row_count else 0 end as numerator,
-        0 as denominator,
-        coalesce(excluded_reason, case when case_kind <> 'criminal' then 'other_population' end) as excluded_reason,
-        row_count as excluded
-    from {{ ref('int_case') }}
-),
-
-cohort_row as (
+with cohort_case as (
     select
         kpi_id,
         unit_code,
         day,
         category,
-        case
-            when kpi_id <> 'CR-2' or excluded_reason is not null then null
-            when cleared_on <= due_on
-                then 'cleared:' || cast(greatest({{ days_between('day', 'cleared_on') }}, 0) as {{ dbt.type_string() }})
-            when exited_on <= due_on
-                then 'exit:' || cast(greatest({{ days_between('day', 'exited_on') }}, 0) as {{ dbt.type_string() }})
-            else 'open'
-        end as lag,
-        case when kpi_id = 'CR-2' and excluded_reason is null and cleared_on < day then 'negative_lag' end as flag,
-        case when excluded_reason is null and cleared_on <= due_on then row_count else 0 end as numerator,
-        case when excluded_reason is null then row_count else 0 end as denominator,
+        cleared_on,
+        exited_on,
+        due_on,
         excluded_reason,
-        row_count as excluded
+        row_count
     from {{ ref('int_case_cohort') }}
     where kpi_id like 'CR-%'
 ),
 
 kpi_row as (
-    select * from filed_row
+    select
+        'CR-1.filed' as kpi_id,
+        unit_code,
+        day,
+        category,
+        case when excluded_reason is null and case_kind = 'criminal' then row_count else 0 end as numerator,
+        0 as denominator,
+        coalesce(excluded_reason, case when case_kind <> 'criminal' then 'other_population' end) as excluded_reason,
+        row_count as excluded
+    from {{ ref('int_case') }}
     union all
-    select * from cohort_row
+    select
+        kpi_id,
+        unit_code,
+        day,
+        category,
+        case when excluded_reason is null and cleared_on <= due_on then row_count else 0 end as numerator,
+        case when excluded_reason is null then row_count else 0 end as denominator,
+        excluded_reason,
+        row_count as excluded
+    from cohort_case
 ),
 
-{{ cells('kpi_row', ['category', 'lag', 'flag']) }},
+{{ cells('kpi_row', ['category']) }},
+
+counted_cohort as (
+    select
+        unit_code,
+        day,
+        cleared_on,
+        case
+            when cleared_on is not null then 'lag:cleared:' || cast(greatest({{ days_between('day', 'cleared_on') }}, 0) as {{ dbt.type_string() }})
+            when exited_on is not null then 'lag:exit:' || cast(greatest({{ days_between('day', 'exited_on') }}, 0) as {{ dbt.type_string() }})
+            else 'lag:open'
+        end as lag_cell,
+        row_count
+    from cohort_case
+    where kpi_id = 'CR-2' and excluded_reason is null
+),
 
 root_with_events as (
     select distinct root_code from {{ ref('int_case_event') }}
@@ -93,7 +103,20 @@ clearing_event as (
     where clears
 ),
 
-period_cell as (
+other_cell as (
+    select
+        'CR-2' as kpi_id,
+        unit_code,
+        day,
+        lag_cell as cell,
+        case when cleared_on is null then 0 else row_count end as numerator,
+        row_count as denominator
+    from counted_cohort
+    union all
+    select 'CR-2' as kpi_id, unit_code, day, 'flag:negative_lag' as cell, row_count as numerator, row_count as denominator
+    from counted_cohort
+    where cleared_on < day
+    union all
     select 'CR-1' as kpi_id, unit_code, day, '' as cell, cases as numerator, 0 as denominator from cleared_case
     union all
     select 'CR-1' as kpi_id, unit_code, day, '' as cell, 0 as numerator, cases as denominator from filed_case
@@ -131,5 +154,5 @@ select
     cell,
     cast(sum(numerator) as bigint) as numerator,
     cast(sum(denominator) as bigint) as denominator
-from period_cell
+from other_cell
 group by kpi_id, unit_code, day, cell

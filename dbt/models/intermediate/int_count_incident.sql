@@ -1,56 +1,43 @@
-with tally as (
+with incident as (
     select
         unit_code,
         day,
         category,
         channel,
-        ineffective_reason,
-        is_future,
-        sum(row_count) as incidents,
-        sum(case when is_dispatched then row_count else 0 end) as dispatched,
-        sum(case when is_dispatched and is_returned then row_count else 0 end) as returned
-    from {{ ref('int_incident') }}
-    group by unit_code, day, category, channel, ineffective_reason, is_future
-),
-
-kpi_row as (
-    select
-        'INC-1' as kpi_id,
-        unit_code,
-        day,
-        category,
-        channel,
-        case when is_future then 0 else incidents end as numerator,
-        0 as denominator,
-        case when is_future then 'after_as_of' end as excluded_reason,
-        case when is_future then incidents else 0 end as excluded
-    from tally
-    union all
-    select
-        'INC-2' as kpi_id,
-        unit_code,
-        day,
-        category,
-        channel,
-        case when ineffective_reason is null then incidents else 0 end as numerator,
-        case when is_future then 0 else incidents end as denominator,
         ineffective_reason as excluded_reason,
-        case when ineffective_reason is null then 0 else incidents end as excluded
-    from tally
-    union all
-    select
-        'INC-5' as kpi_id,
-        unit_code,
-        day,
-        category,
-        null as channel,
-        case when is_future then 0 else returned end as numerator,
-        case when is_future then 0 else dispatched end as denominator,
-        case when is_future then 'after_as_of' when incidents > dispatched then 'not_dispatched' end as excluded_reason,
-        case when is_future then incidents else incidents - dispatched end as excluded
-    from tally
+        row_count as incidents,
+        case when is_future then 0 else row_count end as received,
+        case when ineffective_reason is null then row_count else 0 end as effective,
+        case when is_dispatched and not is_future then row_count else 0 end as dispatched,
+        case when is_dispatched and is_returned and not is_future then row_count else 0 end as returned
+    from {{ ref('int_incident') }}
 ),
 
-{{ cells('kpi_row', ['category', 'channel']) }}
+{{ tally('incident', ['category', 'channel'], ['incidents', 'received', 'effective', 'dispatched', 'returned']) }},
 
-select * from cell
+cell as (
+    {{ kpi_cell('INC-1', 'received') }}
+    where not is_excluded
+    union all
+    {{ kpi_cell('INC-1', 'incidents') }}
+    where cell = 'excluded:after_as_of'
+    union all
+    {{ kpi_cell('INC-2', 'effective', 'received') }}
+    where not is_excluded
+    union all
+    {{ kpi_cell('INC-2', 'incidents') }}
+    where is_excluded
+    union all
+    {{ kpi_cell('INC-5', 'returned', 'dispatched') }}
+    where not is_excluded and cell not like 'channel:%'
+    union all
+    {{ kpi_cell('INC-5', 'received - dispatched', cell="'excluded:not_dispatched'") }}
+    where cell = ''
+    union all
+    {{ kpi_cell('INC-5', 'incidents') }}
+    where cell = 'excluded:after_as_of'
+)
+
+select *
+from cell
+where numerator <> 0 or denominator <> 0

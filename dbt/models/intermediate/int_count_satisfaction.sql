@@ -19,7 +19,6 @@ callback_row as (
         'SAT-1' as kpi_id,
         unit_code,
         day,
-        null as category,
         channel,
         cast(attempt as {{ dbt.type_string() }}) as attempt,
         result,
@@ -40,7 +39,6 @@ response_row as (
         'SAT-3' as kpi_id,
         callback.unit_code,
         callback.day,
-        null as category,
         callback.channel,
         null as attempt,
         null as result,
@@ -64,10 +62,6 @@ coverage_row as (
         incident.unit_code,
         incident.day,
         incident.category,
-        null as channel,
-        null as attempt,
-        null as result,
-        null as attempt_result,
         incident.row_count,
         called_incident.incident_id is not null as is_called,
         coalesce(
@@ -108,20 +102,18 @@ survey_row as (
     {{ join_group_root('dated_answer') }}
 ),
 
-kpi_row as (
+reply_row as (
     select * from callback_row
     union all
     select * from response_row
-    union all
+),
+
+share_row as (
     select
         kpi_id,
         unit_code,
         day,
         category,
-        channel,
-        attempt,
-        result,
-        attempt_result,
         case when excluded_reason is null and is_called then row_count else 0 end as numerator,
         case when excluded_reason is null then row_count else 0 end as denominator,
         excluded_reason,
@@ -133,10 +125,6 @@ kpi_row as (
         unit_code,
         day,
         null as category,
-        null as channel,
-        null as attempt,
-        null as result,
-        null as attempt_result,
         case when excluded_reason is null and value >= 4 then row_count else 0 end as numerator,
         case when excluded_reason is null then row_count else 0 end as denominator,
         excluded_reason,
@@ -144,6 +132,10 @@ kpi_row as (
     from survey_row
 ),
 
-{{ cells('kpi_row', ['category', 'channel', 'attempt', 'result', 'attempt_result']) }}
+{{ cells('reply_row', ['channel', 'attempt', 'result', 'attempt_result'], 'reply_cell') }},
 
-select * from cell
+{{ cells('share_row', ['category'], 'share_cell') }}
+
+select * from reply_cell
+union all
+select * from share_cell

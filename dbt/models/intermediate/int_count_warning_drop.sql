@@ -1,61 +1,49 @@
-with tally as (
-    select
-        unit_code,
-        day,
-        category,
-        ineffective_reason,
-        is_case,
-        sum(row_count) as incidents
-    from {{ ref('int_incident') }}
-    group by unit_code, day, category, ineffective_reason, is_case
+with listed_category as (
+    {{ listed_categories(ref('int_incident'), 'street_preventable') }}
 ),
 
-listed_category as (
-    {{ listed_categories('tally', 'street_preventable') }}
+incident as (
+    select
+        incident.unit_code,
+        incident.day,
+        incident.category,
+        incident.ineffective_reason as excluded_reason,
+        incident.row_count as incidents,
+        case when incident.ineffective_reason is null then incident.row_count else 0 end as effective,
+        case when incident.ineffective_reason is null and incident.is_case is not null then incident.row_count else 0 end as reported,
+        case when incident.ineffective_reason is null and incident.is_case then incident.row_count else 0 end as converted,
+        case when incident.ineffective_reason is null and {{ is_listed('incident') }} then incident.row_count else 0 end as preventable
+    from {{ ref('int_incident') }} as incident
 ),
 
-judged as (
-    select
-        tally.*,
-        {{ is_listed('tally') }} as is_street_preventable
-    from tally
-),
+{{ tally('incident', ['category'], ['incidents', 'effective', 'reported', 'converted', 'preventable']) }},
 
-kpi_row as (
-    select
-        'INC-3.effective' as kpi_id,
-        unit_code,
-        day,
-        category,
-        case when ineffective_reason is null then incidents else 0 end as numerator,
-        0 as denominator,
-        ineffective_reason as excluded_reason,
-        case when ineffective_reason is null then 0 else incidents end as excluded
-    from judged
+cell as (
+    {{ kpi_cell('INC-3.effective', 'effective') }}
+    where not is_excluded
     union all
-    select
-        'INC-3.converted' as kpi_id,
-        unit_code,
-        day,
-        category,
-        case when ineffective_reason is null and is_case then incidents else 0 end as numerator,
-        case when ineffective_reason is null and is_case is not null then incidents else 0 end as denominator,
-        coalesce(ineffective_reason, case when is_case is null then 'conversion_not_reported' end) as excluded_reason,
-        case when ineffective_reason is not null or is_case is null then incidents else 0 end as excluded
-    from judged
+    {{ kpi_cell('INC-3.effective', 'incidents') }}
+    where is_excluded
     union all
-    select
-        'INC-4' as kpi_id,
-        unit_code,
-        day,
-        category,
-        case when ineffective_reason is null and is_street_preventable then incidents else 0 end as numerator,
-        0 as denominator,
-        coalesce(ineffective_reason, case when not is_street_preventable then 'category_not_listed' end) as excluded_reason,
-        case when ineffective_reason is not null or not is_street_preventable then incidents else 0 end as excluded
-    from judged
-),
+    {{ kpi_cell('INC-3.converted', 'converted', 'reported') }}
+    where not is_excluded
+    union all
+    {{ kpi_cell('INC-3.converted', 'incidents') }}
+    where is_excluded
+    union all
+    {{ kpi_cell('INC-3.converted', 'effective - reported', cell="'excluded:conversion_not_reported'") }}
+    where cell = ''
+    union all
+    {{ kpi_cell('INC-4', 'preventable') }}
+    where not is_excluded
+    union all
+    {{ kpi_cell('INC-4', 'incidents') }}
+    where is_excluded
+    union all
+    {{ kpi_cell('INC-4', 'effective - preventable', cell="'excluded:category_not_listed'") }}
+    where cell = ''
+)
 
-{{ cells('kpi_row', ['category']) }}
-
-select * from cell
+select *
+from cell
+where numerator <> 0 or denominator <> 0

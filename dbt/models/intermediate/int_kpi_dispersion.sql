@@ -57,7 +57,7 @@ stratum_spread as (
         year_no,
         season_no,
         periods,
-        cast({{ pearson_chi_square('events', 'exposure', 'squares', "method = 'share'") }} as decimal(38, 6)) as chi_square
+        cast({{ pearson_chi_square('events', 'exposure', 'squares', "(method = 'share')") }} as decimal(38, 6)) as chi_square
     from stratum
 ),
 

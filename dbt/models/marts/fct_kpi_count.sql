@@ -1,4 +1,6 @@
-{%- for family in [
+{{ config(materialized='view') }}
+{#- The counts of all families side by side; each family's model holds its own, and nothing is stored twice. -#}
+{% for family in [
     'incident', 'warning_drop', 'clearance', 'public_order', 'response', 'mediation', 'satisfaction', 'traffic', 'reported_figure', 'pool'
 ] %}
 {% if not loop.first %}union all {% endif -%}

@@ -1,0 +1,72 @@
+"""What an engineer sees in the Dagster UI: every source with its checks, one chain from source to release, the schedule."""
+
+from __future__ import annotations
+
+import dagster as dg
+import pytest
+
+from dagster_project.contracts.load import load_catalogue
+from dagster_project.definitions import defs
+
+
+@pytest.fixture(scope="module")
+def repository() -> dg.RepositoryDefinition:
+    return defs().get_repository_def()
+
+
+def test_every_contract_is_an_asset_with_checks_owner_kind_schema_and_description(repository: dg.RepositoryDefinition) -> None:
+    graph = repository.asset_graph
+    for contract in load_catalogue().contracts:
+        key = dg.AssetKey(["source", contract.id])
+        node = graph.get(key)
+        assert node.owners == {f"team:{contract.owner}"} or list(node.owners) == [f"team:{contract.owner}"]
+        assert contract.format.kind in node.kinds
+        assert contract.title.zh in (node.description or "")
+        assert node.metadata["dagster/column_schema"].columns
+        assert {check.name for check in graph.get_check_keys_for_assets({key})} == {"balance", "delivery", "arrival"}
+
+
+def test_every_asset_has_the_one_daily_partition_set(repository: dg.RepositoryDefinition) -> None:
+    sets = {repository.asset_graph.get(k).partitions_def for k in repository.asset_graph.executable_asset_keys}
+    assert len(sets) == 1 and None not in sets
+
+
+def test_every_asset_is_backfilled_in_a_single_run(repository: dg.RepositoryDefinition) -> None:
+    policies = {repository.asset_graph.get(k).backfill_policy for k in repository.asset_graph.executable_asset_keys}
+    assert policies == {dg.BackfillPolicy.single_run()}
+
+
+def test_a_source_reaches_the_release_through_pool_staging_and_product(repository: dg.RepositoryDefinition) -> None:
+    graph = repository.asset_graph
+    reached = {dg.AssetKey(["source", "mediation_ledger"])}
+    waiting = list(reached)
+    while waiting:
+        for child in graph.get(waiting.pop()).child_keys - reached:
+            reached.add(child)
+            waiting.append(child)
+    assert {dg.AssetKey(["pool", "mediation"]), dg.AssetKey(["stg_mediation"]), dg.AssetKey(["product", "mediation"]), dg.AssetKey(["release"])} <= reached
+
+
+def test_every_product_carries_its_gate_as_a_check(repository: dg.RepositoryDefinition) -> None:
+    graph = repository.asset_graph
+    products = {k for k in graph.executable_asset_keys if k.path[0] == "product"}
+    assert len(products) >= 10
+    assert {check.asset_key for check in graph.asset_check_keys if check.name == "gate"} == products
+
+
+def test_the_nightly_schedule_runs_at_two_in_shanghai_and_asks_for_the_night_that_ended(repository: dg.RepositoryDefinition) -> None:
+    schedule = repository.get_schedule_def("nightly")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 2 * * *", "Asia/Shanghai")
+    from datetime import UTC, datetime
+
+    from dagster_project.defs.nightly import last_night
+
+    assert last_night(datetime(2026, 1, 9, 18, 0, tzinfo=UTC)).isoformat() == "2026-01-09"
+
+
+def test_new_deliveries_and_failed_runs_have_sensors(repository: dg.RepositoryDefinition) -> None:
+    assert {s.name for s in repository.sensor_defs} == {"new_deliveries", "alert_on_failure"}
+
+
+def test_steps_run_in_one_process(repository: dg.RepositoryDefinition) -> None:
+    assert repository.get_job("nightly").executor_def.name == "in_process"
