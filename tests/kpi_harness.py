@@ -109,9 +109,11 @@ LONG_AGO = dt.date(1900, 1, 1)
 
 def _create(connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> None:
     connection.execute(f"create table {table} ({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
-    held = [tuple(row) for row in rows]
+    held = list(zip(*rows, strict=True))
     if held:
-        connection.executemany(f"insert into {table} values ({', '.join('?' * len(columns))})", held)
+        connection.register("held", pa.table({name: pa.array(values) for name, values in zip(columns, held, strict=True)}))
+        connection.execute(f"insert into {table} select * from held")
+        connection.unregister("held")
 
 
 def load_seeds(connection: duckdb.DuckDBPyConnection) -> None:

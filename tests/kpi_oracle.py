@@ -8,6 +8,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from kpi_harness import CATALOGUE_DEFAULTS, DBT
@@ -143,7 +144,20 @@ class Figures:
                 self.sums[unit, cell][day][0] += numerator
                 self.sums[unit, cell][day][1] += denominator
 
-    def spans(self, grain: str) -> list[Period]:
+        self.running = {key: self.run_up(by_day) for key, by_day in self.sums.items()}
+        self.spans = {grain: self.spanned(grain) for grain in GRAINS}
+        self.known = {period for spans in self.spans.values() for period in spans}
+        self.covered = cache(self.covered_days)
+
+    def run_up(self, by_day: Mapping[dt.date, Sequence[int]]) -> list[tuple[int, int]]:
+        """Sums over the days before the first, the second … of the KPI."""
+        running = [(0, 0)]
+        for n in range((self.last - self.first).days + 1):
+            x, trials = by_day.get(self.first + n * DAY, (0, 0))
+            running.append((running[-1][0] + x, running[-1][1] + trials))
+        return running
+
+    def spanned(self, grain: str) -> list[Period]:
         day, found = self.first, []
         while day <= self.last:
             found.append(period_of(grain, day))
@@ -157,7 +171,7 @@ class Figures:
     def mature(self, period: Period) -> bool:
         return not self.entry["maturity_days"] or period.end + self.entry["maturity_days"] * DAY <= self.city.as_of
 
-    def covered(self, period: Period) -> list[dt.date]:
+    def covered_days(self, period: Period) -> list[dt.date]:
         return [day for day in period.days() if self.cover[0] <= day <= min(self.cover[1], self.city.as_of)]
 
     def festive(self, period: Period) -> int:
@@ -168,24 +182,24 @@ class Figures:
 
     def rows(self) -> dict[tuple[str, str, str, str, dt.date], dict[str, Any]]:
         found = {}
-        for (unit, cell), by_day in self.sums.items():
-            dispersion = Dispersion(self, by_day)
+        for (unit, cell), running in self.running.items():
+            dispersion = Dispersion(self, running)
             for grain in GRAINS:
                 if cell and grain in ("day", "week"):
                     continue
-                for period in self.spans(grain):
+                for period in self.spans[grain]:
                     row: dict[str, Any] = {"period_start": period.start, "is_complete": self.complete(period)}
-                    row |= self.figure(by_day, period)
+                    row |= self.figure(running, period)
                     torn = False
                     for side, prior in (("yoy", a_year_earlier(period)), ("pop", the_one_before(period))):
-                        if prior is None or prior not in self.spans(grain):
+                        if prior not in self.known:
                             row |= {f"{side}_{name}": None for name in ("value", "ratio", "lower95", "upper95", "z", "verdict")}
                             continue
                         is_torn = self.torn(period, prior)
                         torn = torn or is_torn
                         judged = self.complete(period) and self.complete(prior) and not is_torn
                         phi = dispersion.of(period, prior)
-                        row |= {f"{side}_{name}": value for name, value in self.compared(side, by_day, period, prior, phi, judged).items()}
+                        row |= {f"{side}_{name}": value for name, value in self.compared(side, running, period, prior, phi, judged).items()}
                     found[self.kpi_id, unit, cell, grain, period.end] = row | {"series_break": torn}
         return found
 
@@ -195,12 +209,13 @@ class Figures:
             return now + then > 0
         return now != then or 0 < now < 26
 
-    def counted(self, by_day: Mapping[dt.date, Sequence[int]], period: Period) -> tuple[int, int]:
-        inside = [sums for day, sums in by_day.items() if period.start <= day <= period.end]
-        return sum(s[0] for s in inside), sum(s[1] for s in inside)
+    def counted(self, running: Sequence[tuple[int, int]], period: Period) -> tuple[int, int]:
+        since = running[max(0, (period.start - self.first).days)]
+        until = running[min(len(running) - 1, (period.end - self.first).days + 1)]
+        return until[0] - since[0], until[1] - since[1]
 
-    def figure(self, by_day: Mapping[dt.date, Sequence[int]], period: Period) -> dict[str, Any]:
-        x, n = self.counted(by_day, period)
+    def figure(self, running: Sequence[tuple[int, int]], period: Period) -> dict[str, Any]:
+        x, n = self.counted(running, period)
         kind, scale = self.entry["kind"], float(self.entry["value_scale"])
         lower = upper = value = None
         if kind == "count":
@@ -216,9 +231,9 @@ class Figures:
         return {"numerator": x, "denominator": n, "value": value, "lower95": lower, "upper95": upper}
 
     def compared(
-        self, side: str, by_day: Mapping[dt.date, Sequence[int]], period: Period, prior: Period, phi: float, judged: bool
+        self, side: str, running: Sequence[tuple[int, int]], period: Period, prior: Period, phi: float, judged: bool
     ) -> dict[str, Any]:
-        now, then = self.figure(by_day, period), self.figure(by_day, prior)
+        now, then = self.figure(running, period), self.figure(running, prior)
         found: dict[str, Any] = dict.fromkeys(("ratio", "lower95", "upper95", "z", "verdict")) | {"value": then["value"]}
         if not (self.mature(period) and self.mature(prior)):
             return found
@@ -234,7 +249,7 @@ class Figures:
             found["upper95"] = found["ratio"] + math.hypot(now["upper95"] - now["value"], then["value"] - then["lower95"])
             arcsines = math.asin(math.sqrt(x / n)) - math.asin(math.sqrt(y / m))
             found["z"] = 2 * arcsines / math.sqrt(phi * (1 / n + 1 / m))
-            exact = min(stats.hypergeom.cdf(x, n + m, x + y, n), stats.hypergeom.sf(x - 1, n + m, x + y, n))
+            tails = stats.hypergeom(n + m, x + y, n)
         else:
             if self.entry["kind"] == "count":
                 measure = (lambda p: len(self.covered(p))) if side == "yoy" else self.weight
@@ -257,9 +272,9 @@ class Figures:
                 most = stats.beta.ppf(0.975, 1, y)
                 found["lower95"], found["upper95"] = 0.0, most / (1 - most) * f / e
             found["z"] = 2 * (math.sqrt(x * f) - math.sqrt(y * e)) / math.sqrt(phi * (e + f))
-            exact = min(stats.binom.cdf(x, x + y, e / (e + f)), stats.binom.sf(x - 1, x + y, e / (e + f)))
+            tails = stats.binom(x + y, e / (e + f))
         if judged:
-            clear = abs(round(found["z"], 6)) >= 3 and round(2 * exact, 6) <= 0.05
+            clear = abs(round(found["z"], 6)) >= 3 and round(2 * min(tails.cdf(x), tails.sf(x - 1)), 6) <= 0.05
             found["verdict"] = "no clear change" if not clear else "rise" if found["z"] > 0 else "fall"
         return found
 
@@ -267,13 +282,13 @@ class Figures:
 class Dispersion:
     """Pearson's chi-square and its degrees of freedom by season, for one series."""
 
-    def __init__(self, figures: Figures, by_day: Mapping[dt.date, Sequence[int]]) -> None:
+    def __init__(self, figures: Figures, running: Sequence[tuple[int, int]]) -> None:
         self.parts: dict[str, dict[tuple[int, int], tuple[float, int]]] = {}
         share = figures.entry["kind"] == "proportion"
         for grain in ("day", "week", "month"):
             strata: dict[tuple[Any, ...], list[tuple[int, float]]] = defaultdict(list)
-            for period in figures.spans(grain):
-                x, n = figures.counted(by_day, period)
+            for period in figures.spans[grain]:
+                x, n = figures.counted(running, period)
                 exposure = figures.weight(period) if figures.entry["kind"] == "count" else n
                 if exposure > 0 and figures.complete(period) and not figures.festive(period):
                     strata[period.season, figures.city.kind_of_day(period.start) if grain == "day" else ""].append((x, exposure))

@@ -55,7 +55,7 @@ class Candidate:
         return node.relation or f'"{node.database}"."{node.schema}"."{node.identifier}"'
 
     def columns(self, node: Node) -> dict[str, str]:
-        """Column name to DuckDB type, in order."""
+        """Column name to DuckDB type, in order. Raises duckdb.Error when the node is a view that cannot be read."""
         described = self.connection.execute(f"describe select * from {self.relation(node)}").fetchall()
         return {name: duckdb_type for name, duckdb_type, *_ in described}
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from dagster_project.audit.candidate import BUILT, Candidate, sql_text
-from dagster_project.audit.verdict import Verdict, presentable_rows
+from dagster_project.audit.verdict import NOT_AUDITED, Verdict, first_line, masked, presentable_rows
 from dagster_project.contracts.model import Contract
 from dagster_project.home import Home
 from dagster_project.ingest.cadence import missing_deliveries
@@ -114,7 +116,7 @@ def delivery_verdict(contract: Contract, state: SourceState) -> Verdict:
     if not state.held:
         return Verdict("", "deliveries", "block", True, f"{state.files} files read", contract.owner, action, source=contract.id)
     worst = state.held[-1]
-    last = f"{worst['file_name']} of {worst['batch_date']} ({worst['status']}): {worst['detail'] or 'no detail'}"
+    last = f"{worst['file_name']} of {worst['batch_date']} ({worst['status']}): {masked(worst['detail'] or 'no detail')}"
     detail = f"{contract.id}: {len(state.held)} held, the last {last}"
     return Verdict("", "deliveries", "block", False, detail, contract.owner, action, presentable_rows(state.held), contract.id)
 
@@ -163,7 +165,7 @@ def built_verdict(candidate: Candidate, product: str) -> Verdict:
         if built is None:
             bad.append({"model": node.name, "status": "not in this build", "message": ""})
         elif built.status not in BUILT:
-            bad.append({"model": node.name, "status": built.status, "message": built.message.strip()})
+            bad.append({"model": node.name, "status": built.status, "message": masked(built.message.strip())})
         elif not candidate.has(node):
             bad.append({"model": node.name, "status": "not in the candidate", "message": ""})
     if not bad:
@@ -181,7 +183,7 @@ class Figures:
 
 
 def figures_by_product(candidate: Candidate) -> dict[str, Figures]:
-    """One scan of ``kpi`` for all products; a product without rows is absent."""
+    """One scan of ``kpi`` for all products; a product without rows is absent. Raises duckdb.Error when ``kpi`` is not as promised."""
     kpi = candidate.lineage.named("kpi")
     if kpi is None or not candidate.has(kpi):
         return {}
@@ -254,8 +256,8 @@ def restatement_verdict(candidate: Candidate, product: str, baseline: Baseline |
     kpi = candidate.lineage.named("kpi")
     if baseline is None or kpi is None:
         return Verdict(product, "restatement", "warn", True, "no earlier release to compare with", action=action)
-    candidate.connection.execute(f"attach if not exists {sql_text(baseline.database)} as baseline (read_only)")
     try:
+        candidate.connection.execute(f"attach if not exists {sql_text(baseline.database)} as baseline (read_only)")
         moved = candidate.rows(
             f"""
             select now.kpi_id, now.unit_code, now.period_start, figure.part, figure.before, figure.now
@@ -271,8 +273,11 @@ def restatement_verdict(candidate: Candidate, product: str, baseline: Baseline |
             order by abs(figure.now - figure.before) desc, 1, 2, 3, 4
             """
         )
+    except duckdb.Error as error:
+        detail = f"{NOT_AUDITED}: release {baseline.version} cannot be compared with: {first_line(error)}"
+        return Verdict(product, "restatement", "warn", False, detail, action="Verify that release.")
     finally:
-        candidate.connection.execute("detach baseline")
+        candidate.connection.execute("detach database if exists baseline")
     if not moved:
         return Verdict(product, "restatement", "warn", True, f"complete months are like those of {baseline.version}", action=action)
     top = moved[0]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import operator
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import duckdb
 
 from dagster_project.audit.candidate import Candidate
-from dagster_project.audit.lineage import Node
-from dagster_project.audit.verdict import DEFAULT_OWNER, ROWS_KEPT, Severity, Verdict, presentable_rows
+from dagster_project.audit.lineage import Lineage, Node
+from dagster_project.audit.verdict import DEFAULT_OWNER, NOT_AUDITED, ROWS_KEPT, Severity, Verdict, first_line, presentable_rows
 
-NOT_AUDITED = "not audited"
 CONDITION = re.compile(r"^\s*(!=|<>|==|=|>=|<=|>|<)\s*(\d+)\s*$")
 COMPARISONS = {
     "!=": operator.ne,
@@ -55,8 +55,18 @@ class RowOwners:
         return self.products_of_source.get(name, frozenset())
 
 
-def check_name(test: Node) -> str:
-    return f"dbt:{test.meta.get('check', test.name)}"
+def check_names(lineage: Lineage) -> dict[str, str]:
+    """Test id to the name of its check: what the test declares (``config.meta.check``), else kind and model, else its own name.
+
+    Two tests of one kind on one model keep their own long names, which tell them apart.
+    """
+    short: dict[str, str] = {}
+    for test in lineage.tests:
+        model = lineage.nodes.get(test.attached or "")
+        generated = f"{test.generic_test} of {model.name}" if test.generic_test and model else test.name
+        short[test.unique_id] = str(test.meta.get("check", generated))
+    uses = Counter(short.values())
+    return {unique_id: f"dbt:{name if uses[name] == 1 else lineage.nodes[unique_id].name}" for unique_id, name in short.items()}
 
 
 def _tested(test: Node) -> tuple[str, ...]:
@@ -65,7 +75,8 @@ def _tested(test: Node) -> tuple[str, ...]:
 
 def affected_products(candidate: Candidate, test: Node) -> tuple[str, ...]:
     """The products that a test speaks for: those it declares, else those whose figures are made of what it tests."""
-    return test.products or candidate.lineage.products_reading(_tested(test))
+    declared = tuple(p for p in test.products if p in candidate.lineage.products)
+    return declared or candidate.lineage.products_reading(_tested(test))
 
 
 def _owners_of_rows(candidate: Candidate, columns: Collection[str], owners: RowOwners) -> frozenset[str] | None:
@@ -119,11 +130,12 @@ def run_dbt_tests(candidate: Candidate, owners: RowOwners, hidden_columns: Colle
     When every failing row names a product, a KPI or a source, the products named fail and no other, even where the test
     stands on a table that they do not read (the balance of all KPIs, say).
     """
+    names = check_names(candidate.lineage)
     for test in candidate.lineage.tests:
         products = affected_products(candidate, test)
         if not products:
             continue
-        name = check_name(test)
+        name = names[test.unique_id]
         severity: Severity = "warn" if test.meta.get("severity") == "warn" else "block"
         owner = str(test.meta.get("owner", DEFAULT_OWNER))
         action = str(
@@ -137,15 +149,15 @@ def run_dbt_tests(candidate: Candidate, owners: RowOwners, hidden_columns: Colle
         try:
             outcome = _run(candidate, test, built.compiled_sql, owners, hidden_columns)
         except duckdb.Error as error:
-            detail = f"{NOT_AUDITED}: the test cannot run: {str(error).splitlines()[0]}"
+            detail = f"{NOT_AUDITED}: the test cannot run: {first_line(error)}"
             yield from (Verdict(product, name, "block", False, detail, owner, REBUILD) for product in products)
             continue
-        description = test.description or test.name
         failed = _failed(test, outcome.failures)
         failing = (outcome.products or frozenset(products)) if failed else frozenset()
         for product in sorted({*products, *failing}):
             if product in failing:
                 rows = _own_rows(outcome.rows, product, owners)
-                yield Verdict(product, name, severity, False, f"{outcome.failures} failing rows: {description}", owner, action, rows)
+                detail = f"{outcome.failures} failing rows" + (f": {test.description}" if test.description else "")
+                yield Verdict(product, name, severity, False, detail, owner, action, rows)
             else:
-                yield Verdict(product, name, severity, True, description, owner, action)
+                yield Verdict(product, name, severity, True, test.description or "no failing row", owner, action)

@@ -49,6 +49,7 @@ class Worker:
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
         self._log: IO[bytes] | None = None
+        self._asking = threading.Lock()
 
     def start(self) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -71,15 +72,23 @@ class Worker:
         A suite is ``{name, sql, expectations: [{check, type, arguments}]}``. A result is ``{name, rows, seconds, error,
         expectations: [{check, type, arguments, success, error, failing, products, examples}]}``. Raises WorkerError.
         """
+        request = {"candidate": str(candidate), "database": database, "suites": list(suites), "scratch": str(scratch) if scratch else None}
+        with self._asking:
+            reply = self._exchange(json.dumps(request) + "\n")
+        answer = json.loads(reply)
+        if "error" in answer:
+            raise WorkerError(f"the Great Expectations worker failed: {answer['error']}")
+        return answer["suites"]  # type: ignore[no-any-return]
+
+    def _exchange(self, request: str) -> str:
         self.start()
         process = self._process
         assert process is not None and process.stdin is not None and process.stdout is not None
-        request = {"candidate": str(candidate), "database": database, "suites": list(suites), "scratch": str(scratch) if scratch else None}
         watchdog = threading.Timer(ANSWER_SECONDS, process.kill)
         watchdog.daemon = True
         watchdog.start()
         try:
-            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.write(request)
             process.stdin.flush()
             reply = process.stdout.readline()
         except OSError:
@@ -88,10 +97,7 @@ class Worker:
             watchdog.cancel()
         if not reply.endswith("\n"):
             raise WorkerError(f"the Great Expectations worker gave no answer: {self._last_words()}")
-        answer = json.loads(reply)
-        if "error" in answer:
-            raise WorkerError(f"the Great Expectations worker failed: {answer['error']}")
-        return answer["suites"]  # type: ignore[no-any-return]
+        return reply
 
     def _last_words(self) -> str:
         if self._process is not None:

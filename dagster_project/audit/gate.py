@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from dagster_project.audit.candidate import SCRATCH, Candidate, open_candidate
 from dagster_project.audit.checks import (
     Baseline,
@@ -25,11 +27,11 @@ from dagster_project.audit.checks import (
     rows_verdict,
     source_states,
 )
-from dagster_project.audit.dbt_tests import NOT_AUDITED, RowOwners, run_dbt_tests
+from dagster_project.audit.dbt_tests import RowOwners, run_dbt_tests
 from dagster_project.audit.expectations import Worker, WorkerError
 from dagster_project.audit.lineage import Lineage
 from dagster_project.audit.suites import Suite, all_suites
-from dagster_project.audit.verdict import Verdict, presentable_rows
+from dagster_project.audit.verdict import NOT_AUDITED, Verdict, first_line, presentable_rows
 from dagster_project.contracts.entities import Entity, load_entities
 from dagster_project.contracts.model import Contract
 from dagster_project.home import Home
@@ -108,7 +110,18 @@ def _product_of_kpi(candidate: Candidate) -> dict[str, str]:
     catalogue = candidate.lineage.named("kpi_catalogue")
     if catalogue is None or not candidate.has(catalogue):
         return {}
-    return {r["kpi_id"]: r["product"] for r in candidate.rows(f"select kpi_id, product from {candidate.relation(catalogue)}")}
+    try:
+        return {r["kpi_id"]: r["product"] for r in candidate.rows(f"select kpi_id, product from {candidate.relation(catalogue)}")}
+    except duckdb.Error:
+        return {}
+
+
+def _figures(candidate: Candidate) -> tuple[dict[str, Figures], str]:
+    """The figures by product, or why they cannot be read."""
+    try:
+        return figures_by_product(candidate), ""
+    except duckdb.Error as error:
+        return {}, first_line(error)
 
 
 def _products_of_source(candidate: Candidate, contracts: Sequence[Contract]) -> dict[str, frozenset[str]]:
@@ -150,8 +163,8 @@ class _Asked:
         try:
             requests = [suite.as_request() for suite in self.suites]
             self.results = self.worker.ask(self.candidate.file, self.candidate.lineage.database, requests, self.scratch)
-        except WorkerError as error:
-            self.error = str(error)
+        except (WorkerError, OSError, ValueError) as error:
+            self.error = first_line(error)
 
     def answer(self) -> list[dict[str, Any]]:
         if not self.error:
@@ -197,7 +210,7 @@ def judge(
 
     say(f"gate: balance and deliveries of {len(contracts)} sources")
     of_source = _source_verdicts(home, candidate, contracts)
-    figures = figures_by_product(candidate)
+    figures, trouble = _figures(candidate)
     for product, verdicts in gathered.items():
         entities = candidate.lineage.entities_of(product)
         read = [of_source[c.id] for c in contracts if c.entity in entities]
@@ -208,6 +221,9 @@ def judge(
         built = built_verdict(candidate, product)
         verdicts.append(built)
         if not built.passed:
+            continue
+        if trouble:
+            verdicts.append(Verdict(product, "rows", "block", False, f"{NOT_AUDITED}: {trouble}", action="Put the model 'kpi' right."))
             continue
         own = figures.get(product, Figures({}, frozenset()))
         baseline = baselines.get(product)

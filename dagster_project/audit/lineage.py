@@ -33,7 +33,7 @@ class Node:
     parents: tuple[str, ...]
     description: str
     column_descriptions: Mapping[str, str]
-    column_types: Mapping[str, str]
+    generic_test: str
     meta: Mapping[str, Any]
     config: Mapping[str, Any]
     attached: str | None
@@ -70,7 +70,7 @@ def _node(unique_id: str, raw: Mapping[str, Any]) -> Node:
         parents=tuple((raw.get("depends_on") or {}).get("nodes") or ()),
         description=raw.get("description") or "",
         column_descriptions={name: column.get("description") or "" for name, column in columns.items()},
-        column_types={name: column["data_type"] for name, column in columns.items() if column.get("data_type")},
+        generic_test=(raw.get("test_metadata") or {}).get("name") or "",
         meta=meta,
         config=config,
         attached=raw.get("attached_node"),

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import duckdb
+
 from dagster_project.audit.candidate import Candidate, sql_text
 from dagster_project.audit.interface import (
     COUNT_COLUMNS,
@@ -20,7 +22,7 @@ from dagster_project.audit.interface import (
     is_of_kind,
 )
 from dagster_project.audit.lineage import PUBLISHED_FOR_ALL, Node
-from dagster_project.audit.verdict import Severity
+from dagster_project.audit.verdict import Severity, first_line
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,11 @@ def columns_suite(candidate: Candidate) -> Suite:
     """Columns and types as promised and described: a frame of one row per column of every published table."""
     rows: list[str] = []
     for product, node in _published_tables(candidate):
-        actual = candidate.columns(node)
+        try:
+            actual = candidate.columns(node)
+        except duckdb.Error as error:
+            rows.append(f"({', '.join(map(_literal, (product, node.name, None, first_line(error), None)))})")
+            continue
         promised = {n: k for n, k in PROMISED.get(node.name, {}).items() if n in actual or n not in RELEASE_COLUMNS}
         for column in dict.fromkeys([*actual, *promised, *node.column_descriptions]):
             broken = undescribed = None
@@ -267,14 +273,20 @@ def _mart_bounds(candidate: Candidate, product: str, mart: Node, stem: str) -> s
     )
 
 
+def _readable_columns(candidate: Candidate, node: Node) -> dict[str, str]:
+    """The columns of a table; none when it is missing or cannot be read, which other checks say."""
+    try:
+        return candidate.columns(node) if candidate.has(node) else {}
+    except duckdb.Error:
+        return {}
+
+
 def mart_suites(candidate: Candidate) -> list[Suite]:
     """The suites of the wide tables, over all of them at once: known units, whole periods, unique rows, bounds in order."""
     unit = candidate.lineage.named("unit")
     rows, copies, bounds = [], [], []
     for product, mart in candidate.lineage.marts.items():
-        if not candidate.has(mart):
-            continue
-        columns = candidate.columns(mart)
+        columns = _readable_columns(candidate, mart)
         if {"unit_code", "grain"} & set(columns):
             rows.append(_mart_rows(candidate, product, mart, columns))
         key = [n for n in KPI_KEY if n in columns]

@@ -16,6 +16,7 @@ ROWS_KEPT = 20
 TEXT_KEPT = 200
 DEFAULT_OWNER = "statistics"
 MASK = "▒"
+NOT_AUDITED = "not audited"
 
 STANDING_ALONE = re.compile(r"(?<![0-9A-Za-z])\d{11,19}[Xx]?(?![0-9A-Za-z])")
 MOBILE = re.compile(r"^1[3-9]\d{9}$")
@@ -86,6 +87,11 @@ def masked(text: str) -> str:
         return number[:3] + MASK * (len(number) - 5) + number[-2:] if personal else number
 
     return STANDING_ALONE.sub(hide, text)
+
+
+def first_line(error: Exception) -> str:
+    """What went wrong in one line, masked: a database quotes the value that it choked on."""
+    return masked(str(error).splitlines()[0] if str(error) else type(error).__name__)
 
 
 def _plain(value: Any) -> Any:

@@ -45,6 +45,7 @@ def prepare_instance(home: Home) -> None:
     home.ensure()
     (home.dagster / "dagster.yaml").write_text(INSTANCE_TEMPLATE.read_text(encoding="utf-8"), encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(home.dagster)
+    os.environ["POOL_EVENT_LOG"] = str(home.dagster / "history" / "runs")
     os.environ["DO_NOT_TRACK"] = "1"
 
 

@@ -361,9 +361,11 @@ def _commit(home: Home, work: _Work, receipts: Receipts, status: Status, held: l
 
 
 def failed_batch(contract: Contract, plan: BatchPlan, detail: str, former: BatchReceipt | None) -> BatchReceipt:
-    """The receipt of an attempt that came to nothing: what the pool holds stays, and the next night tries again."""
+    """The receipt of an attempt that came to nothing: what the pool holds stays, and every night tries again."""
     good = {"entity": contract.entity, **_last_good(former)}
-    return BatchReceipt(contract.id, plan.batch_date, "failed", detail, "", plan.contract_version, plan.key_id, {}, _now(), **good)
+    return BatchReceipt(
+        contract.id, plan.batch_date, "failed", detail, plan.fingerprint, plan.contract_version, plan.key_id, {}, _now(), **good
+    )
 
 
 def _now() -> str:

@@ -176,7 +176,7 @@ def _made(
 
 
 def _record_failure(contract: Contract, plan: BatchPlan, receipts: Receipts, detail: str) -> tuple[BatchReceipt, list[FileReceipt]]:
-    """Note an attempt that came to nothing; without a fingerprint, so that the next night tries again."""
+    """Note an attempt that came to nothing; every night tries again."""
     former = receipts.batch(contract.id, plan.batch_date)
     receipt = failed_batch(contract, plan, detail, former)
     files = [

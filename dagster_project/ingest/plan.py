@@ -52,9 +52,7 @@ def make_plan(home: Home, contract: Contract, entity: Entity, night: dt.date, re
     sha256 = _checksums(delivered, known_files)
     owners = _owners(contract, delivered, sha256, known_files, night)
     version, key_id = contract_version(contract, entity), _key_id(home, contract)
-    by_date: dict[dt.date, list[DeliveredFile]] = defaultdict(list)
-    for file in delivered:
-        by_date[file.batch_date].append(file)
+    by_date = _planned_by_date(delivered, sha256, owners)
     known_by_date: dict[dt.date, dict[str, str]] = defaultdict(dict)
     for known in known_files:
         known_by_date[known.batch_date][known.file_name] = known.sha256
@@ -64,10 +62,7 @@ def make_plan(home: Home, contract: Contract, entity: Entity, night: dt.date, re
     for date in sorted({*by_date, *refused_by_date}):
         if waiting.get(date):
             continue
-        planned = []
-        for file in sorted(by_date[date], key=lambda f: f.relative_path):
-            owner = owners.get(sha256[file.relative_path], date)
-            planned.append(PlannedFile(file, sha256[file.relative_path], owner if owner < date else None))
+        planned = by_date[date]
         lacking = tuple(refused_by_date.get(date, ()))
         of_batch = known_by_date[date]
         gone = _left_landing(contract, planned, of_batch, date, night)
@@ -94,6 +89,17 @@ def make_plan(home: Home, contract: Contract, entity: Entity, night: dt.date, re
         tuple(retired),
         _gone_early(contract, found, refused, known_files, night),
     )
+
+
+def _planned_by_date(
+    delivered: list[DeliveredFile], sha256: dict[str, str], owners: dict[str, dt.date]
+) -> dict[dt.date, list[PlannedFile]]:
+    by_date: dict[dt.date, list[PlannedFile]] = defaultdict(list)
+    for file in sorted(delivered, key=lambda f: f.relative_path):
+        digest = sha256[file.relative_path]
+        owner = owners.get(digest, file.batch_date)
+        by_date[file.batch_date].append(PlannedFile(file, digest, owner if owner < file.batch_date else None))
+    return by_date
 
 
 def _dated(contract: Contract, refused: list[RefusedFile], night: dt.date) -> tuple[dict[dt.date, list[RefusedFile]], list[RefusedFile]]:

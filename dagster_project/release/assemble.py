@@ -10,23 +10,20 @@ from pathlib import Path
 import duckdb
 
 from dagster_project.audit.candidate import Candidate, sql_text
-from dagster_project.audit.interface import COUNT_COLUMNS, KPI_COLUMNS
+from dagster_project.audit.interface import COUNT_COLUMNS, DUCKDB_TYPES, KPI_COLUMNS
+from dagster_project.audit.lineage import Lineage
 from dagster_project.audit.verdict import Verdict
 from dagster_project.release import documentation
 from dagster_project.release.bundle import POOL_TABLES, SCHEMA_VERSION, SHARED_TABLES, Bundle
-from dagster_project.release.content import TableContent, table_content
+from dagster_project.release.content import TableContent, combined, outside_content, table_content
 from dagster_project.release.documentation import Documentation, of_node
 from dagster_project.release.record import ProductRecord
 
 STORAGE_VERSION = "v1.0.0"
-NOT_CONTENT = {
-    "kpi": frozenset({"origin_release"}),
-    "receipt": frozenset({"seconds"}),
-    "release_info": frozenset({"version", "published_at", "origin_release"}),
-}
-"""Columns outside the content hash: timings, and names of releases, which count how often a night was published."""
 
-OF_A_PRODUCT = frozenset({"origin_release"})
+
+class AssemblyError(RuntimeError):
+    """A table of the release does not hold what its bundles hold."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +66,23 @@ class _Writer:
     def _columns(self, table: str) -> list[str]:
         return [row[0] for row in self._connection.execute(f'describe release.main."{table}"').fetchall()]
 
-    def contents(self) -> dict[str, TableContent]:
-        return {
-            table: table_content(self._connection, f'release.main."{table}"', NOT_CONTENT.get(table, OF_A_PRODUCT))
-            for table in sorted(self._documentation)
-        }
+    def contents(self, known: Mapping[str, TableContent | None]) -> dict[str, TableContent]:
+        """What every table holds; of a table put together from bundles it is known, and its number of rows is compared."""
+        found: dict[str, TableContent] = {}
+        for table in sorted(self._documentation):
+            expected = known.get(table)
+            found[table] = expected or table_content(self._connection, f'release.main."{table}"', outside_content(table))
+            (rows,) = self._connection.execute(f'select count(*) from release.main."{table}"').fetchone() or (None,)
+            if rows != found[table].rows:
+                raise AssemblyError(f"table {table} of the release has {rows} rows, its bundles {found[table].rows}")
+        return found
 
-    def close(self) -> None:
+    def commit(self) -> None:
+        self._connection.execute("commit")
+        self._connection.execute("detach release")
+
+    def abandon(self) -> None:
+        self._connection.execute("rollback")
         self._connection.execute("detach release")
 
 
@@ -88,22 +95,22 @@ def _with_origin(part: Part) -> str:
 
 
 def _kpi_query(parts: Sequence[Part]) -> str:
+    """By product, and within it in the order of the bundle: by KPI, slice, grain, unit and period, as analysts ask."""
     selects = []
     for part in parts:
         filled = {"stale": str(part.stale).lower(), "origin_release": sql_text(part.origin_release)}
         columns = ", ".join(f"{filled[c]} as {c}" if c in filled else c for c in KPI_COLUMNS)
         selects.append(f"select {columns} from {_read(part.bundle, 'kpi')}")
-    return f"select * from ({' union all '.join(selects)}) order by product, kpi_id, slice, grain, unit_code, period_start"
+    return " union all ".join(selects)
 
 
 def _count_query(parts: Sequence[Part]) -> str:
     columns = ", ".join(COUNT_COLUMNS)
-    selects = " union all ".join(f"select {columns} from {_read(part.bundle, 'fct_kpi_count')}" for part in parts)
-    return f"select * from ({selects}) order by kpi_id, cell, unit_code, day"
+    return " union all ".join(f"select {columns} from {_read(part.bundle, 'fct_kpi_count')}" for part in parts)
 
 
 def _mart_query(part: Part, table: str) -> str:
-    present = [name for name, _ in part.bundle.tables[table].columns]
+    present = [name for name, _ in part.bundle.tables[table].content.columns]
     kept = ", ".join(f'"{name}"' for name in present if name not in {"stale", "origin_release"})
     return f"select {kept}, {_with_origin(part)} from {_read(part.bundle, table)}"
 
@@ -205,21 +212,9 @@ def assemble(
     verdicts: Sequence[Verdict],
 ) -> dict[str, TableContent]:
     """Write ``kpi.duckdb`` and return what each of its tables holds."""
-    connection = candidate.connection
-    writer = _Writer(connection, file)
+    writer = _Writer(candidate.connection, file)
     try:
-        if parts:
-            newest = _newest_first(parts)[0].bundle
-            writer.create("kpi", _kpi_query(parts), newest.tables["kpi"].documentation)
-            writer.create("fct_kpi_count", _count_query(parts), newest.tables["fct_kpi_count"].documentation)
-            writer.create("kpi_catalogue", _catalogue_query(parts), newest.tables["kpi_catalogue"].documentation)
-            writer.create("unit", _unit_query(parts), newest.tables["unit"].documentation)
-        for part in parts:
-            for table in part.bundle.tables:
-                if table not in SHARED_TABLES:
-                    described = part.bundle.tables[table].documentation
-                    columns = {**described.columns, "stale": documentation.STALE, "origin_release": documentation.ORIGIN_RELEASE}
-                    writer.create(table, _mart_query(part, table), Documentation(described.table, columns))
+        known = _write_products(writer, candidate.lineage, parts)
         for name in POOL_TABLES:
             node = candidate.lineage.named(name)
             if node is not None and candidate.has(node):
@@ -227,8 +222,32 @@ def assemble(
         _write_release_info(writer, head, products)
         _write_gate_result(writer, verdicts)
         writer.comment()
-        contents = writer.contents()
-        connection.execute("commit")
-    finally:
-        writer.close()
+        contents = writer.contents(known)
+    except BaseException:
+        writer.abandon()
+        raise
+    writer.commit()
     return contents
+
+
+def _write_products(writer: _Writer, lineage: Lineage, parts: Sequence[Part]) -> dict[str, TableContent | None]:
+    """The tables of the products, and what they hold as far as the bundles tell."""
+    if not parts:
+        for table, promised in (("kpi", KPI_COLUMNS), ("fct_kpi_count", COUNT_COLUMNS)):
+            node = lineage.named(table)
+            columns_described = of_node(lineage, node).columns if node else {}
+            empty = _rows_as_query({name: DUCKDB_TYPES[kind][0] for name, kind in promised.items()}, ())
+            writer.create(table, empty, Documentation(documentation.NOTHING_PUBLISHED, columns_described))
+        return {}
+    newest = _newest_first(parts)[0].bundle
+    queries = {"kpi": _kpi_query, "fct_kpi_count": _count_query, "kpi_catalogue": _catalogue_query, "unit": _unit_query}
+    for table, query in queries.items():
+        writer.create(table, query(parts), newest.tables[table].documentation)
+    known = {table: combined([part.bundle.tables[table].content for part in parts]) for table in ("kpi", "fct_kpi_count")}
+    for part in parts:
+        for table, bundled in part.bundle.tables.items():
+            if table not in SHARED_TABLES:
+                columns = {**bundled.documentation.columns, "stale": documentation.STALE, "origin_release": documentation.ORIGIN_RELEASE}
+                writer.create(table, _mart_query(part, table), Documentation(bundled.documentation.table, columns))
+                known[table] = bundled.content
+    return known

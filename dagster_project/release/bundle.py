@@ -11,7 +11,7 @@ import datetime as dt
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from dagster_project.audit.interface import COUNT_COLUMNS, KPI_COLUMNS, RELEASE_
 from dagster_project.audit.lineage import Node
 from dagster_project.audit.verdict import Verdict
 from dagster_project.home import Home
-from dagster_project.release.content import digest, table_content
+from dagster_project.release.content import TableContent, digest, outside_content, table_content
 from dagster_project.release.documentation import Documentation, of_node
 from dagster_project.release.files import DRAFT, flush, move_into_place, seal
 
@@ -41,16 +41,18 @@ class BundleError(RuntimeError):
 @dataclass(frozen=True)
 class BundleTable:
     file: str
-    rows: int
-    content_hash: str
     sha256: str
-    columns: tuple[tuple[str, str], ...]
-    description: str
-    column_descriptions: Mapping[str, str]
+    content: TableContent
+    documentation: Documentation
 
-    @property
-    def documentation(self) -> Documentation:
-        return Documentation(self.description, self.column_descriptions)
+    def as_json(self) -> dict[str, Any]:
+        described = {"description": self.documentation.table, "column_descriptions": dict(self.documentation.columns)}
+        return {"file": self.file, "sha256": self.sha256, "content_hash": self.content.content_hash, **self.content.as_json(), **described}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> BundleTable:
+        documentation = Documentation(raw["description"], raw["column_descriptions"])
+        return cls(raw["file"], raw["sha256"], TableContent.from_json(raw), documentation)
 
 
 @dataclass(frozen=True)
@@ -104,18 +106,16 @@ def write_bundle(home: Home, candidate: Candidate, product: str, verdicts: Seque
             f"copy (select * from {candidate.relation(node)} where {condition} order by {order}) "
             f"to {sql_text(file)} (format parquet, compression zstd)"
         )
-        content = table_content(candidate.connection, f"read_parquet({sql_text(file)})")
+        content = table_content(candidate.connection, f"read_parquet({sql_text(file)})", outside_content(table))
         documentation = of_node(candidate.lineage, node)
         columns = {name: documentation.columns.get(name, "") for name, _ in content.columns}
-        tables[table] = BundleTable(
-            file.name, content.rows, content.content_hash, sha256_of(file), content.columns, documentation.table, columns
-        )
+        tables[table] = BundleTable(file.name, sha256_of(file), content, Documentation(documentation.table, columns))
     content_hash = digest(
         {
             "product": product,
             "as_of": candidate.as_of.isoformat(),
             "schema_version": SCHEMA_VERSION,
-            "tables": {table: t.content_hash for table, t in tables.items()},
+            "tables": {table: t.content.content_hash for table, t in tables.items()},
         }
     )
     final = folder / content_hash[:HASH_DIGITS]
@@ -132,7 +132,7 @@ def write_bundle(home: Home, candidate: Candidate, product: str, verdicts: Seque
         "as_of": candidate.as_of.isoformat(),
         "schema_version": SCHEMA_VERSION,
         "content_hash": content_hash,
-        "tables": {name: asdict(t) for name, t in tables.items()},
+        "tables": {name: t.as_json() for name, t in tables.items()},
         "gate": [{k: v for k, v in verdict.as_dict().items() if k not in {"rows", "source"}} for verdict in verdicts],
     }
     (draft / DESCRIPTION).write_text(json.dumps(description, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
@@ -152,7 +152,7 @@ def read_bundle(home: Home, name: str) -> Bundle:
         raw: dict[str, Any] = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
         if raw["schema_version"] != SCHEMA_VERSION:
             raise BundleError(f"bundle {name} is of structure version {raw['schema_version']}, releases now have version {SCHEMA_VERSION}")
-        tables = {table: BundleTable(**{**t, "columns": tuple((n, k) for n, k in t["columns"])}) for table, t in raw["tables"].items()}
+        tables = {table: BundleTable.from_json(t) for table, t in raw["tables"].items()}
         bundle = Bundle(path, raw["product"], dt.date.fromisoformat(raw["as_of"]), raw["schema_version"], raw["content_hash"], tables)
         damaged = [t.file for t in tables.values() if sha256_of(path / t.file) != t.sha256]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -160,9 +160,9 @@ def read_bundle(home: Home, name: str) -> Bundle:
     if damaged:
         raise BundleError(f"bundle {name} is damaged: {', '.join(damaged)} does not hold the bytes it was written with")
     for table, promised in (("kpi", KPI_COLUMNS), ("fct_kpi_count", COUNT_COLUMNS)):
-        absent = set(promised) - set(RELEASE_COLUMNS) - {name for name, _ in tables[table].columns}
-        if absent:
-            raise BundleError(f"bundle {name} is of an older structure: its {table} lacks {', '.join(sorted(absent))}")
+        differing = (set(promised) ^ {name for name, _ in tables[table].content.columns}) - set(RELEASE_COLUMNS)
+        if differing:
+            raise BundleError(f"bundle {name} is of another structure: its {table} differs in {', '.join(sorted(differing))}")
     return bundle
 
 

@@ -21,6 +21,8 @@ ORIGIN_RELEASE = "首次发布该内容的版本 release that first published th
 AS_OF = "处理日：此前到达的数据均已计入 the night that the row is of"
 PRODUCT = "产品（指标族） product, a family of KPIs"
 
+NOTHING_PUBLISHED = "无可发布的产品，原因见 release_info。 No product could be published; release_info says why."
+
 RELEASE_INFO = Documentation(
     "发布说明：每个产品一行。 What this release is, one row per product.",
     {

@@ -19,7 +19,7 @@ from dagster_project.home import Home
 from dagster_project.release.assemble import Part, ReleaseHead, assemble
 from dagster_project.release.bundle import POOL_TABLES, SCHEMA_VERSION, Bundle, BundleError, read_bundle, sweep_unused, write_bundle
 from dagster_project.release.code_version import code_version
-from dagster_project.release.content import TableContent, digest, table_content
+from dagster_project.release.content import TableContent, digest, outside_content, table_content
 from dagster_project.release.files import DRAFT, move_into_place, point, seal, sweep
 from dagster_project.release.record import (
     DATABASE,
@@ -34,6 +34,7 @@ from dagster_project.release.record import (
     unreadable,
     versions,
 )
+from dagster_project.release.releases import is_sound
 
 Say = Callable[[str], None]
 AUDIT = "audit.json"
@@ -132,7 +133,7 @@ def _plan(home: Home, candidate: Candidate, report: GateReport, previous: Releas
             bundle = write_bundle(home, candidate, product, report.of_product[product])
             counted = {f"{kpi_id} {grain}": n for (kpi_id, grain), n in sorted(report.rows_per_kpi.get(product, {}).items())}
             products[product] = ProductRecord(
-                product, "fresh", bundle.name, bundle.content_hash, bundle.as_of, "", "", bundle.tables["kpi"].rows, counted
+                product, "fresh", bundle.name, bundle.content_hash, bundle.as_of, "", "", bundle.tables["kpi"].content.rows, counted
             )
             bundles[product] = bundle
             continue
@@ -172,7 +173,7 @@ def _fingerprint(candidate: Candidate, plan: _Plan, key_id: str) -> str:
     for name in POOL_TABLES:
         node = candidate.lineage.named(name)
         if node is not None and candidate.has(node):
-            pool_tables[name] = table_content(candidate.connection, candidate.relation(node), {"seconds"}).content_hash
+            pool_tables[name] = table_content(candidate.connection, candidate.relation(node), outside_content(name)).content_hash
     return digest(
         {
             "as_of": candidate.as_of.isoformat(),
@@ -293,7 +294,7 @@ def _publish(home: Home, as_of: dt.date, contracts: Sequence[Contract], worker: 
         report = judge(home, candidate, contracts, worker, _baselines(baseline), say)
         plan = _plan(home, candidate, report, previous, say)
         fingerprint = _fingerprint(candidate, plan, key_id)
-        existing = next((r for r in list_releases(home) if r.manifest.fingerprint == fingerprint), None)
+        existing = next((r for r in list_releases(home) if r.manifest.fingerprint == fingerprint and is_sound(r)), None)
         release = existing or _write_release(home, candidate, report, plan, fingerprint, baseline, key_id, say)
     current = _readable_current(home)
     switch = current is None or current.as_of <= as_of

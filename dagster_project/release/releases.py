@@ -47,6 +47,15 @@ def verify(release: Release) -> None:
             raise ReleaseError(f"release {release.version} is damaged: {file} was altered")
 
 
+def is_sound(release: Release) -> bool:
+    """The release holds the bytes that its manifest names."""
+    try:
+        verify(release)
+    except ReleaseError:
+        return False
+    return True
+
+
 def rollback(home: Home, version: str) -> Release:
     """Let readers see an older (or newer) release again; takes the writer's lock itself.
 

@@ -48,7 +48,7 @@
         )
         {%- endif %}
       from read_csv(
-        '{{ adapter.get_seed_file_path(model) | replace("'", "''") }}', header = true, all_varchar = true, delim = ',', quote = '"', nullstr = ''
+        '{{ adapter.get_seed_file_path(model) | replace("'", "''") }}', header = true, all_varchar = true, delim = ',', quote = '"', escape = '"', nullstr = ''
       )
     )
   {%- endcall %}

@@ -283,7 +283,7 @@ def test_every_published_table_and_column_has_a_comment_in_both_languages(candid
         f"""
         select table_name, '', comment from duckdb_tables() where {wanted}
         union all
-        select view_name as table_name, '', comment from duckdb_views() where {wanted}
+        select * from (select view_name as table_name, '', comment from duckdb_views() where schema_name = 'main') where {wanted}
         union all
         select table_name, column_name, comment from duckdb_columns() where schema_name = 'main' and {wanted}
         """

@@ -173,6 +173,16 @@ def test_a_promised_column_that_is_missing_holds_every_product(pool: AuditHome, 
     assert {(r["column_name"], r["broken"]) for r in verdict.rows} == {("yoy_verdict", "missing"), ("note", "not promised")}
 
 
+@pytest.mark.parametrize(
+    "tamper",
+    [["alter table kpi drop column product"], ["alter table kpi_catalogue drop column product"], ["drop table unit"], ["drop table kpi"]],
+    ids=["kpi without product", "catalogue without product", "no units", "no kpi"],
+)
+def test_a_candidate_that_cannot_even_be_read_holds_every_product(tamper: list[str], pool: AuditHome, expectations_worker: Worker) -> None:
+    pool.build(tamper=tamper)
+    assert set(_audit(pool, expectations_worker).held) == {"incident", "mediation"}
+
+
 def test_a_column_that_nobody_described_warns(pool: AuditHome, expectations_worker: Worker) -> None:
     pool.build(undescribed=("rate_lower95",))
     report = _audit(pool, expectations_worker)

@@ -159,6 +159,23 @@ def test_a_first_release_leaves_a_failing_product_out_visibly(pool: AuditHome, r
     assert _query(pool, 'select product, "check" from gate_result where not passed') == [("incident", "dbt:additive_kpi")]
 
 
+def test_a_first_release_without_any_good_product_says_so_to_readers(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    result = release(node_status={"fct_kpi_count": "error"})
+    assert result.release.products == ()
+    assert _query(pool, "select count(*) from kpi") == [(0,)]
+    assert _query(pool, "select distinct status from release_info") == [("left_out",)]
+    assert release(NEXT).release.products == ("incident", "mediation")
+
+
+def test_a_release_that_was_damaged_is_made_again(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    first = release()
+    first.release.database.chmod(0o644)
+    first.release.database.write_bytes(b"")
+    again = release()
+    assert (again.version, again.is_new) == ("20240131-002", True)
+    assert _query(pool, "select count(distinct product) from kpi") == [(2,)]
+
+
 def test_a_held_product_keeps_its_last_good_state_marked_stale(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
     first = release()
     second = release(NEXT, tamper=_bad_incidents(NEXT))

@@ -419,6 +419,8 @@ def test_a_fault_of_the_program_stops_one_source_only(bench: Bench, monkeypatch:
     result = bench.night()
     assert result.status == "failed"
     assert "ZeroDivisionError" in result.messages[0]
+    plan = plan_source(bench.home, bench.contract, bench.entity, NIGHT)
+    assert (plan.batches_to_ingest, len(plan.batches_to_retry)) == ((), 1)
     monkeypatch.undo()
     assert (bench.night().status, len(bench.pool())) == ("ok", 3)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import duckdb
 import pytest
 
-from dagster_project.release.content import table_content
+from dagster_project.release.content import TableContent, combined, table_content
 
 ROWS = [
     ("INC-1", "A", "2024-01-01", 3),
@@ -89,3 +90,14 @@ def test_an_empty_table_has_a_hash_of_its_columns(connection: duckdb.DuckDBPyCon
     empty = table_content(connection, "(select 1 as a where false)")
     assert empty.rows == 0
     assert empty.content_hash != table_content(connection, "(select 1 as b where false)").content_hash
+
+
+def test_the_content_of_a_table_follows_from_its_parts(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("create table whole as select i % 5 as part, i as n, 'x' || i % 3 as word from range(1000) t(i)")
+    parts = [table_content(connection, f"(select * from whole where part = {part})") for part in range(5)]
+    whole = table_content(connection, "whole")
+    joined = combined(parts)
+    assert joined is not None and joined.content_hash == whole.content_hash and joined.rows == 1000
+    assert combined([TableContent.from_json(json.loads(json.dumps(p.as_json()))) for p in reversed(parts)]) == joined
+    assert combined(parts[:4]) != whole
+    assert combined([parts[0], table_content(connection, "(select 1 as n)")]) is None

@@ -95,7 +95,11 @@ case when {{ smallest }} < {{ terms }} then {{ _doubled_tail(smallest, p_zero, r
 
 {#- Doubled smaller tail at `observed` of a distribution on 0, 1, 2 …: `p_zero` is P(0), `ratios[k - 1]` is P(k) / P(k - 1). -#}
 {% macro _doubled_tail(observed, p_zero, ratios) -%}
+{%- if ratios -%}
 least(1e0, 2e0 * least({{ p_zero }} * {{ _partial_sum(observed, ratios, 0) }}, 1e0 - {{ p_zero }} * {{ _partial_sum('(' ~ observed ~ ' - 1)', ratios, 0) }}))
+{%- else -%}
+least(1e0, 2e0 * {{ p_zero }})
+{%- endif -%}
 {%- endmacro %}
 
 {% macro _partial_sum(observed, ratios, k) -%}

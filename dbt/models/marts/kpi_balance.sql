@@ -13,15 +13,15 @@ counted as (
         catalogue.kpi_id,
         catalogue.balance_entity as entity,
         sum(case
-            when catalogue.balance_side = 'numerator' and count.cell = '' then count.numerator
-            when catalogue.balance_side = 'denominator' and count.cell = '' then count.denominator
-            when catalogue.balance_side = 'event' and count.cell like 'event:%' then count.numerator
+            when catalogue.balance_side = 'numerator' and cells.cell = '' then cells.numerator
+            when catalogue.balance_side = 'denominator' and cells.cell = '' then cells.denominator
+            when catalogue.balance_side = 'event' and cells.cell like 'event:%' then cells.numerator
             else 0
         end) as rows_counted,
-        sum(case when count.cell like 'excluded:%' then count.numerator else 0 end) as rows_excluded
+        sum(case when cells.cell like 'excluded:%' then cells.numerator else 0 end) as rows_excluded
     from {{ ref('kpi_catalogue') }} as catalogue
-    left join {{ ref('fct_kpi_count') }} as count
-        on catalogue.kpi_id = count.kpi_id and count.cell not like 'bin:%' and count.cell not like 'lag:%'
+    left join {{ ref('fct_kpi_count') }} as cells
+        on catalogue.kpi_id = cells.kpi_id and cells.cell not like 'bin:%' and cells.cell not like 'lag:%'
     where catalogue.balance_entity is not null
     group by catalogue.kpi_id, catalogue.balance_entity
 )

@@ -1,4 +1,4 @@
-{#- I1 per source and batch: what ingest accepted is in the pool, and every row there is current, superseded or deleted. -#}
+{#- I1 per source and batch of the entities that the models know: what ingest accepted is in the pool, and every row there is current, superseded or deleted. -#}
 {% set entities = [
     'unit', 'region', 'incident', 'case', 'case_event', 'mediation', 'callback', 'casualty', 'reported_figure', 'observation'
 ] -%}
@@ -12,6 +12,8 @@ batch as (
         batch.batch_date,
         batch.rows_accepted
     from {{ source('control', 'batch') }} as batch
+    inner join {{ source('control', 'source') }} as source
+        on batch.source_id = source.source_id and source.entity in ('{{ entities | join("', '") }}')
     cross join night
     where batch.batch_date <= night.as_of
 ),

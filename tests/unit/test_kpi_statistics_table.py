@@ -1,0 +1,400 @@
+"""What the ``kpi`` table holds for small cities whose figures can be worked out by hand; the SQL is that which dbt runs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from kpi_harness import kpi_table
+from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
+
+from dagster_project.audit.interface import KPI_COLUMNS, KPI_KEY, is_of_kind
+
+DAY = dt.timedelta(days=1)
+D = dt.date
+NO_CLEAR_CHANGE = "no clear change"
+Count = tuple[str, str, dt.date, str, int, int]
+
+
+def daily(first: dt.date, last: dt.date, number: int | Callable[[dt.date], int], kpi_id: str = "K", unit: str = "city", cell: str = "") -> list[Count]:
+    days = [first + n * DAY for n in range((last - first).days + 1)]
+    return [(kpi_id, unit, day, cell, number if isinstance(number, int) else number(day), 0) for day in days]
+
+
+def built(as_of: dt.date, counts: Iterable[Count], entry: dict[str, Any] | None = None, **more: Any) -> Callable[..., Any]:
+    """Build the table of KPI ``K`` and return a way to ask it: columns, then conditions; one row gives a tuple, several a list."""
+    catalogue = more.pop("catalogue", {"K": entry or {}})
+    connection = kpi_table(as_of, catalogue, counts, **more)
+
+    def ask(columns: str, **where: Any) -> Any:
+        where = {"slice": ""} | where
+        condition = " and ".join(f"{name} = ${name}" for name in where)
+        chosen = f"(select * from kpi where {condition} order by grain, period_end, unit_code)"
+        rows = connection.execute(f"select {columns} from {chosen}", where).fetchall()
+        return rows[0] if len(rows) == 1 else rows
+
+    ask.connection = connection  # type: ignore[attr-defined]
+    return ask
+
+
+def rounded(row: Iterable[Any], digits: int = 3) -> tuple[Any, ...]:
+    return tuple(round(value, digits) if isinstance(value, float) else value for value in row)
+
+
+# Shape
+
+
+def test_columns_are_those_that_analysts_rely_on_and_no_others() -> None:
+    ask = built(D(2025, 3, 31), daily(D(2025, 1, 1), D(2025, 3, 31), 3))
+    described = {name: kind for name, kind, *_ in ask.connection.execute("describe kpi").fetchall()}
+    assert list(described) == list(KPI_COLUMNS)
+    assert [name for name, kind in KPI_COLUMNS.items() if not is_of_kind(described[name], kind)] == []
+    doubled = ask.connection.execute(f"select {', '.join(KPI_KEY)} from kpi group by all having count(*) > 1").fetchall()
+    assert doubled == []
+    assert ask("distinct suppressed, stale, origin_release, as_of", grain="month", period_start=D(2025, 1, 1)) == (False, False, None, D(2025, 3, 31))
+
+
+def test_the_order_of_rows_changes_nothing() -> None:
+    noise = random.Random(7)
+    counts = [
+        ("K", leaf, D(2024, 1, 1) + n * DAY, "", noise.randrange(40), 40 + noise.randrange(9)) for n in range(500) for leaf in ("a", "b", "c")
+    ]
+    parents = {"city": None, "a": "city", "b": "city", "c": "city"}
+
+    def table(rows: list[Count]) -> list[Any]:
+        ask = built(D(2025, 5, 14), rows, {"kind": "proportion"}, parents=parents)
+        return ask.connection.execute("select * from kpi order by kpi_id, unit_code, slice, grain, period_end").fetchall()
+
+    first = table(counts)
+    noise.shuffle(counts)
+    assert table(counts) == first and len(first) > 2_000
+
+
+# Periods
+
+
+def test_a_fall_to_nothing_is_seen() -> None:
+    """Five in January, none in February; another figure of the family shows that the feed goes on."""
+    counts = daily(D(2025, 4, 3), D(2025, 4, 7), 1) + daily(D(2025, 4, 1), D(2025, 5, 31), 9, kpi_id="L")
+    ask = built(D(2025, 5, 31), counts, catalogue={"K": {"product": "traffic"}, "L": {"product": "traffic"}})
+    found = ask("numerator, pop_value, pop_ratio, pop_upper95, pop_z, pop_verdict", kpi_id="K", grain="month", period_start=D(2025, 5, 1))
+    assert found[:3] == (0, 5, 0) and found[5] == NO_CLEAR_CHANGE
+    assert round(found[3] * 31 / 30, 3) == 1.091
+
+
+def test_nothing_is_made_up_beyond_what_the_family_delivered() -> None:
+    ask = built(D(2025, 9, 30), daily(D(2025, 2, 3), D(2025, 4, 20), 2))
+    assert [row[0] for row in ask("period_end", grain="month")] == [D(2025, 2, 28), D(2025, 3, 31), D(2025, 4, 30)]
+    assert ask("min(period_start), max(period_end), count(*)", grain="day") == (D(2025, 2, 3), D(2025, 4, 20), 77)
+
+
+def test_rows_after_the_night_are_not_read() -> None:
+    ask = built(D(2025, 4, 10), daily(D(2025, 4, 1), D(2025, 4, 20), 1))
+    assert ask("numerator, is_complete", grain="month") == (10, False)
+
+
+def test_years_cut_by_the_first_delivery_are_not_complete_and_not_judged() -> None:
+    ask = built(D(2026, 12, 31), daily(D(2024, 5, 3), D(2026, 12, 31), 10))
+    assert ask("period_start, is_complete, yoy_verdict", grain="year") == [
+        (D(2024, 1, 1), False, None),
+        (D(2025, 1, 1), True, None),
+        (D(2026, 1, 1), True, NO_CLEAR_CHANGE),
+    ]
+
+
+def test_to_date_figures_end_with_each_month_and_are_judged_there() -> None:
+    ask = built(D(2025, 8, 10), daily(D(2024, 1, 1), D(2025, 8, 10), lambda day: 12 if day.year == 2024 else 6))
+    rows = ask("period_start, period_end, numerator, yoy_value, is_complete, yoy_verdict", grain="ytd")
+    assert [row[1].month for row in rows] == [*range(1, 13), *range(1, 9)]
+    assert rows[12 + 6] == (D(2025, 1, 1), D(2025, 7, 31), 6 * 212, 12 * 213.0, True, "fall")
+    assert rows[12 + 7] == (D(2025, 1, 1), D(2025, 8, 31), 6 * 222, 12 * 244.0, False, None)
+    assert ask("count(pop_value)", grain="ytd") == (0,)
+
+
+def test_leap_day_and_week_53_have_nothing_to_be_compared_with_a_year_earlier() -> None:
+    ask = built(D(2024, 12, 31), daily(D(2019, 1, 1), D(2024, 12, 31), 4))
+    for day in (D(2020, 2, 29), D(2024, 2, 29)):
+        assert ask("yoy_value, yoy_ratio, yoy_z, yoy_verdict, pop_value", grain="day", period_start=day) == (None, None, None, None, 4)
+    assert ask("yoy_value", grain="day", period_start=D(2024, 3, 1)) == (4,)
+    week_53, week_1, week_52 = D(2020, 12, 28), D(2021, 1, 4), D(2021, 12, 27)
+    assert ask("yoy_value, pop_value", grain="week", period_start=week_53) == (None, 28)
+    assert ask("yoy_value", grain="week", period_start=week_1) == (28,)
+    assert ask("yoy_value", grain="week", period_start=week_52) == (28,)
+
+
+def test_data_known_by_month_have_no_days_and_data_known_by_year_no_months() -> None:
+    ends = [D(2024, 1, 31), D(2024, 2, 29), D(2024, 3, 31)]
+    monthly = [("K", "GB-BEDS", day, "", 100, 0) for day in ends]
+    ask = built(D(2024, 6, 1), monthly, parents={"GB-BEDS": None}, group="open_data")
+    assert {row[0] for row in ask("distinct grain")} == {"month", "quarter", "year", "ytd"}
+    assert ask("numerator, is_complete", grain="quarter") == (300, True)
+    yearly = [("K", "DE", D(year, 12, 31), "", 100, 0) for year in (2018, 2019)]
+    ask = built(D(2024, 6, 1), yearly, parents={"DE": None}, group="open_data")
+    assert ask("grain, numerator, is_complete, yoy_ratio, yoy_verdict") == [("year", 100, True, None, None), ("year", 100, True, 1.0, NO_CLEAR_CHANGE)]
+
+
+# Calendar
+
+
+def festive(day: dt.date) -> int:
+    windows = ((D(2025, 1, 24), D(2025, 2, 18)), (D(2026, 2, 12), D(2026, 3, 9)))
+    return 60 if any(first <= day <= last for first, last in windows) else 100
+
+
+def test_spring_festival_compares_window_with_window_and_rest_with_rest() -> None:
+    ask = built(D(2026, 4, 30), daily(D(2025, 1, 1), D(2026, 4, 30), festive), {"product": "other"})
+    quarter = {"grain": "quarter", "period_start": D(2026, 1, 1)}
+    assert ask("numerator, yoy_value, yoy_ratio, yoy_verdict", slice="festival:window", **quarter) == (1560, 1560, 1, NO_CLEAR_CHANGE)
+    assert ask("numerator, yoy_value, yoy_ratio, yoy_verdict", slice="festival:rest", **quarter) == (6400, 6400, 1, NO_CLEAR_CHANGE)
+    assert ask("yoy_ratio, yoy_verdict, series_break", grain="quarter", period_start=D(2026, 1, 1)) == (1, NO_CLEAR_CHANGE, True)
+    raw = [ask("yoy_value, numerator, yoy_z, yoy_verdict, series_break", grain="month", period_start=D(2026, month, 1)) for month in (1, 3)]
+    assert [rounded(row, 2) for row in raw] == [(2780, 3100, 4.17, None, True), (3100, 2740, -4.71, None, True)]
+    to_february = ask("yoy_value, numerator, yoy_z, yoy_verdict, series_break", grain="ytd", period_end=D(2026, 2, 28))
+    assert rounded(to_february, 2) == (4860, 5220, 3.59, None, True)
+    assert ask("yoy_ratio, yoy_verdict, series_break", grain="ytd", period_end=D(2026, 3, 31)) == (1, NO_CLEAR_CHANGE, False)
+    assert ask("count(yoy_verdict), count(pop_verdict)", grain="week", period_start=D(2026, 2, 16)) == (0, 0)
+
+
+def test_spring_festival_is_no_matter_where_it_is_not_kept() -> None:
+    ask = built(D(2026, 4, 30), daily(D(2025, 1, 1), D(2026, 4, 30), 100, unit="JP"), parents={"JP": None}, group="open_data")
+    assert ask("yoy_verdict, series_break", grain="month", period_start=D(2026, 2, 1)) == (NO_CLEAR_CHANGE, False)
+    assert ask("count(*)", slice="festival:window") == (0,)
+
+
+def test_leap_year_exposure() -> None:
+    counts = [("K", "JP", D(2024, 2, 29), "", 2900, 0), ("K", "JP", D(2025, 2, 28), "", 2800, 0)]
+    ask = built(D(2025, 2, 28), counts, parents={"JP": None}, group="open_data")
+    found = ask("yoy_value, yoy_ratio, yoy_lower95, yoy_upper95", grain="month", period_start=D(2025, 2, 1))
+    assert rounded(found) == (2900, 1.000, 0.949, 1.053)
+
+
+def test_months_are_compared_by_weighted_days_working_weekends_and_days_off_included() -> None:
+    """August 2025 weighs 31.4 days of the incident pattern; September 29.8, less 0.2 for Sunday the 28th, which was worked."""
+    counts = [("K", "city", D(2025, 8, 31), "", 3140, 0), ("K", "city", D(2025, 9, 30), "", 2960, 0)]
+    ask = built(D(2025, 9, 30), counts, {"product": "incident"})
+    assert rounded(ask("pop_ratio, pop_value", grain="month", period_start=D(2025, 9, 1))) == (1.0, 3140)
+    unweighted = built(D(2025, 9, 30), counts, {"product": "other"})
+    assert rounded(unweighted("pop_ratio", grain="month", period_start=D(2025, 9, 1))) == (round(2960 / 30 / (3140 / 31), 3),)
+
+
+def test_unfinished_months_compare_by_the_days_there_were() -> None:
+    ask = built(D(2025, 7, 10), daily(D(2024, 7, 1), D(2025, 7, 10), 5))
+    assert ask("numerator, yoy_value, yoy_ratio, yoy_verdict", grain="month", period_start=D(2025, 7, 1)) == (50, 155, 1, None)
+
+
+# Kinds of figure
+
+
+def shares(rows: Iterable[tuple[dt.date, str, int, int]]) -> list[Count]:
+    return [("K", "city", day, cell, numerator, denominator) for day, cell, numerator, denominator in rows]
+
+
+def test_shares_change_by_a_difference_in_their_own_units() -> None:
+    counts = shares([(D(2024, 5, 9), "", 350, 500), (D(2025, 5, 9), "", 400, 500)])
+    for scale in (1, 100):
+        ask = built(D(2025, 5, 31), counts, {"kind": "proportion", "value_scale": scale})
+        found = ask("value, lower95, upper95, yoy_value, yoy_ratio, yoy_lower95, yoy_upper95", grain="month", period_start=D(2025, 5, 1))
+        lower, upper = proportion_confint(400, 500, method="wilson")
+        assert rounded([value / scale for value in found]) == rounded([0.8, lower, upper, 0.7, 0.1, 0.046, 0.153])
+
+
+def test_shares_of_all_or_nothing_ask_the_exact_test() -> None:
+    """2 of 2 against none of 2 lies 3.14 standard deviations apart and proves nothing; 9 of 9 against none of 9 does."""
+    for number, verdict in ((2, NO_CLEAR_CHANGE), (9, "rise")):
+        counts = shares([(D(2025, 5, 9), "", 0, number), (D(2025, 6, 9), "", number, number)])
+        ask = built(D(2025, 6, 30), counts, {"kind": "proportion"})
+        z, found = ask("pop_z, pop_verdict", grain="month", period_start=D(2025, 6, 1))
+        assert z > 3 and found == verdict
+
+
+def test_rates_carry_exact_poisson_limits_and_compare_by_their_own_exposure() -> None:
+    counts = shares([(D(2025, 5, 9), "", 30, 2_000), (D(2025, 6, 9), "", 250, 1_000)])
+    ask = built(D(2025, 6, 30), counts, {"kind": "rate", "value_scale": 10_000})
+    may, june = ask("value, lower95, upper95, pop_ratio, pop_verdict", grain="month")
+    assert rounded(may[:3], 6) == rounded([150, stats.chi2.ppf(0.025, 60) / 2 * 5, stats.chi2.ppf(0.975, 62) / 2 * 5], 6)
+    assert rounded(june, 6) == rounded([2_500, stats.chi2.ppf(0.025, 500) / 2 * 10, stats.chi2.ppf(0.975, 502) / 2 * 10, 250 / 15, "rise"], 6)
+
+
+def test_ratios_have_no_interval_of_their_own_and_are_not_clipped() -> None:
+    counts = shares([(D(2025, 5, 9), "", 100, 80), (D(2025, 6, 9), "", 60, 80)])
+    ask = built(D(2025, 6, 30), counts, {"kind": "ratio"})
+    assert ask("value, lower95, upper95", grain="month", period_start=D(2025, 5, 1)) == (1.25, None, None)
+    assert ask("pop_ratio, pop_verdict", grain="month", period_start=D(2025, 6, 1)) == (0.6, "fall")
+
+
+def test_means_are_compared_and_not_judged() -> None:
+    counts = shares([(D(2025, 5, 9), "", 60_000, 100), (D(2025, 6, 9), "", 30_000, 100)])
+    ask = built(D(2025, 6, 30), counts, {"kind": "mean"})
+    june = ask("value, lower95, pop_value, pop_ratio, pop_lower95, pop_z, pop_verdict", grain="month", period_start=D(2025, 6, 1))
+    assert june == (300, None, 600, 0.5, None, None, None)
+
+
+def test_a_share_of_more_than_all_has_no_interval() -> None:
+    ask = built(D(2025, 5, 31), shares([(D(2025, 5, 9), "", 12, 10)]), {"kind": "proportion"})
+    assert ask("value, lower95, upper95", grain="month") == (1.2, None, None)
+
+
+def test_nothing_to_divide_by_is_no_figure() -> None:
+    ask = built(D(2025, 6, 30), shares([(D(2025, 5, 9), "", 3, 9), (D(2025, 6, 9), "", 0, 0)]), {"kind": "proportion"})
+    assert ask("numerator, value, lower95, pop_ratio, pop_z, pop_verdict", grain="month", period_start=D(2025, 6, 1)) == (0, None, None, None, None, None)
+
+
+SATISFACTION = {"kind": "weighted", "value_scale": 0.01, "product": "satisfaction"}
+
+
+def replies(day: dt.date, full: int, half: int, none: int, attempt: int = 1) -> list[tuple[dt.date, str, int, int]]:
+    by_result = {"satisfied": (100 * full, full), "basically_satisfied": (50 * half, half), "dissatisfied": (0, none)}
+    total = (day, "", 100 * full + 50 * half, full + half + none)
+    cells = [(day, f"{kind}{result}", *sums) for result, sums in by_result.items() for kind in ("result:", f"attempt_result:{attempt}:")]
+    return [total, (day, f"attempt:{attempt}", *total[2:]), *cells]
+
+
+def test_scores_by_the_delta_method_from_the_cells_of_their_results() -> None:
+    ask = built(D(2025, 5, 31), shares(replies(D(2025, 5, 2), 6_554, 731, 496)), SATISFACTION, slices=("attempt",))
+    for of in ("", "attempt:1"):
+        assert rounded(ask("value, lower95, upper95", slice=of, grain="month"), 4) == (0.8893, 0.8832, 0.8954)
+
+
+def test_scores_that_are_all_alike_have_wilson_limits() -> None:
+    ask = built(D(2025, 5, 31), shares(replies(D(2025, 5, 2), 5, 0, 0)), SATISFACTION)
+    assert rounded(ask("value, lower95, upper95", grain="month")) == (1, 0.566, 1)
+
+
+def test_scores_change_by_a_difference() -> None:
+    counts = shares(replies(D(2025, 5, 2), 500, 300, 200) + replies(D(2025, 6, 2), 800, 150, 50))
+    ask = built(D(2025, 6, 30), counts, SATISFACTION)
+    difference, lower, upper, verdict = ask("pop_ratio, pop_lower95, pop_upper95, pop_verdict", grain="month", period_start=D(2025, 6, 1))
+    assert difference == pytest.approx(0.875 - 0.65) and verdict == "rise"
+    assert difference - lower == pytest.approx(upper - difference)
+
+
+def test_money_by_compound_poisson() -> None:
+    before, after = [1, 1, 2, 2, 3, 3, 5, 8, 20, 155], [1, 1, 2, 3, 4, 6, 10, 59.8]
+    counts = []
+    for day, sums in ((D(2024, 5, 9), before), (D(2025, 5, 9), after)):
+        tenths = [round(10 * x) for x in sums]
+        counts += [(day, "", sum(tenths), 0), (day, "square", sum(x * x for x in tenths), 0)]
+    ask = built(D(2025, 5, 31), shares(counts), {"kind": "amount", "value_scale": 0.1})
+    found = ask("value, yoy_value, yoy_ratio, yoy_lower95, yoy_upper95, yoy_verdict", grain="month", period_start=D(2025, 5, 1))
+    assert rounded(found) == (86.8, 200, 0.434, 0.055, 3.423, NO_CLEAR_CHANGE)
+    value, lower, upper = ask("value, lower95, upper95", grain="month", period_start=D(2024, 5, 1))
+    assert lower < value < upper
+
+
+def test_deaths_that_come_in_clusters_have_wider_limits() -> None:
+    """Twelve deaths in three accidents of four say as much as three events."""
+    plain = shares([(D(2025, 5, 9), "", 12, 0), (D(2025, 6, 9), "", 2, 0)])
+    clustered = [*plain, *shares([(D(2025, 5, 9), "square:accident", 48, 0), (D(2025, 6, 9), "square:accident", 2, 0)])]
+    narrow, wide = (built(D(2025, 6, 30), counts, {"time_rule": "exposure"}) for counts in (plain, clustered))
+    columns = "lower95, upper95, pop_z, pop_upper95"
+    may = {"grain": "month", "period_start": D(2025, 5, 1)}
+    (low, high, *_), (lower, higher, *_) = narrow(columns, **may), wide(columns, **may)
+    assert 12 - lower == pytest.approx(2 * (12 - low)) and higher - 12 == pytest.approx(2 * (high - 12))
+    june = {"grain": "month", "period_start": D(2025, 6, 1)}
+    (*_, z, limit), (*_, small_z, wide_limit) = narrow(columns, **june), wide(columns, **june)
+    assert small_z == pytest.approx(z / (50 / 14) ** 0.5) and wide_limit > limit
+
+
+def test_a_stock_is_its_last_state_and_its_leaves_add_up() -> None:
+    parents = {"city": None, "a": "city", "b": "city"}
+    stock = [("K", "a", D(2025, 4, 10), "", 5, 0), ("K", "a", D(2025, 4, 20), "", 7, 0), ("K", "b", D(2025, 4, 15), "", 2, 0), ("K", "a", D(2025, 6, 1), "", 9, 0)]
+    ask = built(D(2025, 6, 30), stock, {"time_rule": "last"}, parents=parents)
+    assert ask("period_end, numerator, lower95", unit_code="city", grain="month") == [(D(2025, 4, 30), 9, None), (D(2025, 6, 30), 9, None)]
+    assert ask("numerator", unit_code="a", grain="year") == (9,)
+    assert ask("numerator", unit_code="city", grain="ytd", period_end=D(2025, 5, 31)) == (9,)
+
+
+def test_cohorts_are_complete_once_they_have_matured() -> None:
+    counts = shares([(D(2025, month, 15), "", 10 * month, 100) for month in (3, 4, 5)])
+    ask = built(D(2025, 6, 1), counts, {"kind": "proportion", "basis": "cohort", "maturity_days": 30})
+    columns = "numerator, is_complete, pop_value is not null, pop_ratio is not null, pop_verdict"
+    assert ask(columns, grain="month") == [(30, True, False, False, None), (40, True, True, True, NO_CLEAR_CHANGE), (50, False, True, False, None)]
+
+
+# History
+
+
+def test_a_series_that_strays_needs_a_larger_change() -> None:
+    """The same 123 after 200 in a series that jumps about from month to month, and in one that does not."""
+
+    def monthly(strays: bool) -> Callable[..., Any]:
+        counts = [("K", "JP", D(2022 + n // 12, n % 12 + 1, 28), "", 100 + (60 * (n % 2) if strays else n % 2), 0) for n in range(48)]
+        changed = [("K", "JP", day, "", number, 0) for day, number in ((D(2026, 4, 1), 200), (D(2026, 5, 1), 123))]
+        filled = [("K", "JP", D(2026, month, 1), "", 100, 0) for month in (1, 2, 3)]
+        return built(D(2026, 5, 31), counts + changed + filled, parents={"JP": None}, group="open_data")
+
+    steady, straying = monthly(False), monthly(True)
+    may = {"grain": "month", "period_start": D(2026, 5, 1)}
+    assert steady("pop_verdict", **may) == ("fall",)
+    assert straying("pop_verdict", **may) == (NO_CLEAR_CHANGE,)
+    assert straying("pop_ratio", **may) == steady("pop_ratio", **may)
+
+
+def test_a_lasting_fall_does_not_count_as_noise() -> None:
+    """Three even years at 200 a month and one at 123: the change itself must not widen its own limits."""
+    counts = [("K", "JP", D(2022 + n // 12, n % 12 + 1, 28), "", 200 if n < 36 else 123, 0) for n in range(48)]
+    ask = built(D(2025, 12, 31), counts, parents={"JP": None}, group="open_data")
+    found = ask("yoy_z, yoy_verdict", grain="month", period_start=D(2025, 5, 1))
+    assert rounded(found, 2) == (-4.32, "fall")
+
+
+# Units and slices
+
+
+PARENTS = {"city": None, "north": "city", "south": "city", "a": "north", "b": "north", "c": "south"}
+FIRST, FOREVER, MOVED = D(1900, 1, 1), D(9999, 12, 31), D(2025, 6, 1)
+
+
+def test_a_station_that_changes_county_takes_its_counts_along_and_breaks_both_series() -> None:
+    moves = [("b", "b", FIRST, FOREVER), ("b", "city", FIRST, FOREVER), ("b", "north", FIRST, MOVED), ("b", "south", MOVED, FOREVER)]
+    counts = [row for leaf in "abc" for row in daily(D(2024, 4, 1), D(2025, 7, 31), 10, unit=leaf)]
+    ask = built(D(2025, 7, 31), counts, parents=PARENTS, moves=moves)
+    june = {"grain": "month", "period_start": MOVED}
+    assert ask("unit_code, numerator, pop_verdict, series_break", **june) == [
+        ("a", 300, NO_CLEAR_CHANGE, False),
+        ("b", 300, NO_CLEAR_CHANGE, False),
+        ("c", 300, NO_CLEAR_CHANGE, False),
+        ("city", 900, NO_CLEAR_CHANGE, False),
+        ("north", 300, None, True),
+        ("south", 600, None, True),
+    ]
+    assert ask("series_break, pop_verdict", unit_code="north", grain="month", period_start=D(2025, 5, 1)) == (False, NO_CLEAR_CHANGE)
+    split = """
+        select grain, period_end, sum(numerator) filter (where unit_code = 'city') = sum(numerator) filter (where unit_code in ('north', 'south')) as adds_up
+        from kpi where slice = '' group by grain, period_end having not adds_up"""
+    assert ask.connection.execute(split).fetchall() == []
+
+
+def test_a_unit_that_takes_another_over_has_a_break() -> None:
+    lives = {"a": (FIRST, MOVED)}
+    counts = daily(D(2024, 4, 1), MOVED - DAY, 10, unit="a") + daily(D(2024, 4, 1), D(2025, 7, 31), 10, unit="b") + daily(MOVED, D(2025, 7, 31), 10, unit="b")
+    totals: dict[tuple[Any, ...], int] = {}
+    for kpi_id, unit, day, cell, numerator, _ in counts:
+        totals[kpi_id, unit, day, cell] = totals.get((kpi_id, unit, day, cell), 0) + numerator
+    ask = built(D(2025, 7, 31), [(*key, number, 0) for key, number in totals.items()], parents=PARENTS, lives=lives, heirs=[("a", "b", MOVED)])
+    june = {"grain": "month", "period_start": MOVED}
+    assert ask("unit_code, numerator, pop_verdict, series_break", **june) == [
+        ("b", 600, None, True),
+        ("city", 600, NO_CLEAR_CHANGE, False),
+        ("north", 600, NO_CLEAR_CHANGE, False),
+    ]
+    assert ask("max(period_end)", unit_code="a", grain="month") == (D(2025, 5, 31),)
+
+
+def test_slices_begin_at_the_month_and_other_cells_are_not_published() -> None:
+    counts = [("K", "city", D(2025, 4, 1), cell, 4, 0) for cell in ("", "category:theft", "excluded:repeat")]
+    ask = built(D(2025, 4, 30), counts)
+    assert ask("numerator", slice="category:theft", grain="month") == (4,)
+    assert ask("count(*)", slice="category:theft", grain="day") == (0,)
+    assert ask("count(*)", slice="excluded:repeat") == (0,)
+
+
+def test_groups_of_units_are_read_by_their_own_calendar() -> None:
+    weekly = [("K", "US-NYC", D(2024, 1, 1) + n * 7 * DAY, cell, 70, 0) for n in range(20) for cell in ("", "category:a")]
+    ask = built(D(2024, 6, 1), weekly, parents={"US-NYC": None}, group="open_data")
+    assert {row[0] for row in ask("distinct grain")} == {"week", "month", "quarter", "year", "ytd"}
+    assert ask("count(*)", slice="category:a", grain="week") == (20,)
