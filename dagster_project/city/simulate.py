@@ -21,8 +21,8 @@ from dagster_project.city.world import live
 FIRST_NIGHT = dt.date(2025, 9, 1)
 NIGHTS = 7
 HISTORY_DAYS = 427
-COUNTIES = 4
-STATIONS_PER_COUNTY = 3
+COUNTIES = 3
+STATIONS_PER_COUNTY = 2
 TRUTH = "truth"
 
 

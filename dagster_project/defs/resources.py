@@ -8,13 +8,21 @@ from pydantic import PrivateAttr
 from dagster_project.audit import expectations
 
 
+_started_early: list[expectations.Worker] = []
+
+
+def adopt(worker: expectations.Worker) -> None:
+    """Hand over a worker that was started before Dagster was imported; the next run of this process uses it."""
+    _started_early.append(worker)
+
+
 class ExpectationsWorker(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Great Expectations in a process of its own: its import takes longer than a small night's ingest, so both run at once."""
 
     _worker: Any = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        self._worker = expectations.Worker()
+        self._worker = _started_early.pop() if _started_early else expectations.Worker()
         self._worker.start()
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from dagster_project.audit import expectations
 from dagster_project.city.simulate import is_simulated
 from dagster_project.contracts.load import load_catalogue
 from dagster_project.home import Home
@@ -117,12 +118,15 @@ def process_nights(home: Home, first: dt.date | None, last: dt.date | None, grou
     settle_groups(home, groups)
     settle_key(home)
     prepare_instance(home)
+    worker = expectations.Worker()
+    worker.start()
     with PROGRESS.phase("start"):
         import dagster as dg
 
         from dagster_project.definitions import defs
         from dagster_project.defs.night import FIRST_NIGHT, TIMEZONE
         from dagster_project.defs.nightly import last_night, night_selection
+        from dagster_project.defs.resources import adopt
 
         newest = last_night(dt.datetime.now(tz=ZoneInfo(TIMEZONE)))
         last = last or min(_last_delivered_night(home), newest)
@@ -133,6 +137,7 @@ def process_nights(home: Home, first: dt.date | None, last: dt.date | None, grou
             )
         repository = defs().get_repository_def()
         job = repository.get_job("nightly")
+        adopt(worker)
     nights = str(last) if first == last else f"{first} to {last}"
     PROGRESS.say(f"night {nights}, groups {', '.join(home.enabled_groups())}")
     tags = {FIRST_NIGHT_TAG: first.isoformat(), PROCESS_TAG: str(os.getpid())}

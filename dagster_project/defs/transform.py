@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import dagster as dg
 import duckdb
 from dagster.components.resolved.core_models import OpSpec
 from dagster_dbt import DbtCliResource, DbtProject, DbtProjectComponent
+from packaging.version import Version
 
 from dagster_project.audit.candidate import seal_candidate
 from dagster_project.defs.night import NIGHTS, SINGLE_RUN
@@ -77,8 +79,12 @@ def _with_facts(event: Any, facts: Mapping[str, TableFacts]) -> Any:
 
 
 class DbtCommand(DbtCliResource):
-    """The dbt command alone. The resource would also import dbt and parse the project in this process, to query through dbt's adapter:
-    seconds of work for row counts that the candidate's catalogue has at hand."""
+    """The dbt command alone. The resource would also start dbt to ask for its version, import it here and parse the project again, to
+    query through dbt's adapter: together more seconds than a small night's models, for what the lock file and the candidate tell."""
+
+    @property
+    def _cli_version(self) -> Version:
+        return Version(version("dbt-core"))
 
     def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:
         return None

@@ -137,6 +137,13 @@ def test_data_known_by_month_have_no_days_and_data_known_by_year_no_months() -> 
     assert ask("grain, numerator, is_complete, yoy_ratio, yoy_verdict") == [("year", 100, True, None, None), ("year", 100, True, 1.0, NO_CLEAR_CHANGE)]
 
 
+def test_one_wrong_date_does_not_fill_decades_with_days() -> None:
+    counts = [("K", "city", D(1970, 1, 1), "", 1, 0), *daily(D(2025, 3, 1), D(2025, 3, 31), 2)]
+    ask = built(D(2025, 3, 31), counts)
+    assert ask("min(period_start) >= date '2015-01-01', max(period_end)", grain="day") == (True, D(2025, 3, 31))
+    assert ask("numerator", grain="year", period_start=D(1970, 1, 1)) == (1,)
+
+
 # Calendar
 
 

@@ -2,8 +2,9 @@
   The periods of every KPI under every root: from the first in which it was counted to the last in which its family was, never
   beyond the night. Whether each is complete, its exposure, the two periods it is compared with, and whether like meets like.
   Slices begin at the month (at the week where weeks are delivered): by day they would outnumber the figures many times over, and
-  stay in fct_kpi_count.
+  stay in fct_kpi_count. Days and weeks go back ten years: one row with a wrong date must not fill a century of days with zeros.
 -#}
+{% set days_kept_by_day = 3653 -%}
 {% set comparisons = ['yoy', 'pop'] -%}
 with counted as (
     select
@@ -96,7 +97,11 @@ spanned as (
     inner join {{ ref('int_period') }} as period
         on covered_scope.first_no <= period.last_no and covered_scope.last_no >= period.opens_no
     where
-        (period.grain_no <= 5 and period.grain_no >= covered_scope.finest_grain_no)
+        (
+            period.grain_no <= 5
+            and period.grain_no >= covered_scope.finest_grain_no
+            and (period.grain_no >= 3 or covered_scope.finest_grain_no > 1 or period.last_no > covered_scope.as_of_no - {{ days_kept_by_day }})
+        )
         or (period.grain_no = 6 and covered_scope.finest_grain_no <= 3)
         or (period.grain_no >= 7 and covered_scope.finest_grain_no = 1 and covered_scope.calendar = 'china' and covered_scope.time_rule <> 'last')
 ),
