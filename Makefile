@@ -36,13 +36,11 @@ lint: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/sqlfluff lint dbt/models dbt/tests --processes 2 --nofail=false 2>/dev/null || $(BIN)/sqlfluff lint dbt/models dbt/tests
 	@$(BIN)/pool sources --check
 
 format: setup
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
-	@$(BIN)/sqlfluff fix --quiet dbt/models dbt/tests
 
 lock:
 	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock

@@ -120,7 +120,9 @@ def load_seeds(connection: duckdb.DuckDBPyConnection) -> None:
     for name, types in CALENDAR_SEEDS.items():
         with (DBT / "seeds" / f"{name}.csv").open(encoding="utf-8") as text:
             header, *rows = csv.reader(text)
-        columns = {c: types.get(c, "decimal(9,3)" if name == "calendar_weight" and c not in ("calendar", "product") else "varchar") for c in header}
+        columns = {
+            c: types.get(c, "decimal(9,3)" if name == "calendar_weight" and c not in ("calendar", "product") else "varchar") for c in header
+        }
         _create(connection, name, columns, [[value or None for value in row] for row in rows])
 
 
@@ -149,11 +151,35 @@ def load_units(
     _create(
         connection,
         "dim_unit",
-        {"unit_code": "varchar", "unit_name": "varchar", "unit_level": "varchar", "parent_code": "varchar", "root_code": "varchar", "group_name": "varchar", "is_leaf": "boolean", "is_pseudo": "boolean", "valid_from": "date", "valid_to": "date"},
-        [(u, f"name of {u}", "station", p, chain(u)[-1], group, u not in parents.values(), False, *lives.get(u, (LONG_AGO, None))) for u, p in parents.items()],
+        {
+            "unit_code": "varchar",
+            "unit_name": "varchar",
+            "unit_level": "varchar",
+            "parent_code": "varchar",
+            "root_code": "varchar",
+            "group_name": "varchar",
+            "is_leaf": "boolean",
+            "is_pseudo": "boolean",
+            "valid_from": "date",
+            "valid_to": "date",
+        },
+        [
+            (u, f"name of {u}", "station", p, chain(u)[-1], group, u not in parents.values(), False, *lives.get(u, (LONG_AGO, None)))
+            for u, p in parents.items()
+        ],
     )
-    links = [(u, a, lives.get(u, (LONG_AGO, None))[0], lives.get(u, (LONG_AGO, None))[1] or FOREVER) for u in parents for a in chain(u) if u not in moved]
-    _create(connection, "unit_ancestor", {"unit_code": "varchar", "ancestor_code": "varchar", "valid_from": "date", "valid_to": "date"}, [*links, *moves])
+    links = [
+        (u, a, lives.get(u, (LONG_AGO, None))[0], lives.get(u, (LONG_AGO, None))[1] or FOREVER)
+        for u in parents
+        for a in chain(u)
+        if u not in moved
+    ]
+    _create(
+        connection,
+        "unit_ancestor",
+        {"unit_code": "varchar", "ancestor_code": "varchar", "valid_from": "date", "valid_to": "date"},
+        [*links, *moves],
+    )
     _create(
         connection,
         "int_unit_assignment",
@@ -176,7 +202,12 @@ def kpi_table(
     load_seeds(connection)
     load_units(connection, parents or {"city": None}, group, **units)
     _create(connection, "night", {"as_of": "date"}, [(as_of,)])
-    _create(connection, "kpi_cell", {"cell_kind": "varchar", "code": "varchar", "is_slice": "boolean"}, [(s, None, True) for s in slices] + [("excluded", None, False)])
+    _create(
+        connection,
+        "kpi_cell",
+        {"cell_kind": "varchar", "code": "varchar", "is_slice": "boolean"},
+        [(s, None, True) for s in slices] + [("excluded", None, False)],
+    )
     kinds = {"maturity_days": "integer", "value_scale": "decimal(18,6)"}
     _create(
         connection,

@@ -174,7 +174,9 @@ class Column(_Part):
     )
     required: bool = Field(False, description="a row without a value is rejected")
     optional: bool = Field(False, description="the delivered column may be missing altogether")
-    formats: tuple[str, ...] = Field((), description="strptime formats of a date or timestamp, tried in order; ISO if none; a time with %z becomes China Standard Time")
+    formats: tuple[str, ...] = Field(
+        (), description="strptime formats of a date or timestamp, tried in order; ISO if none; a time with %z becomes China Standard Time"
+    )
     as_day: Literal["first", "last"] = Field("last", description="the day that a month or a year stands for")
     truncate: Literal["minute", "hour", "day", "month", "year"] | None = Field(
         None, description="date or timestamp: cut to the beginning of this period"

@@ -7,7 +7,6 @@ from pydantic import PrivateAttr
 
 from dagster_project.audit import expectations
 
-
 _started_early: list[expectations.Worker] = []
 
 

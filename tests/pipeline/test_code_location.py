@@ -44,7 +44,12 @@ def test_a_source_reaches_the_release_through_pool_staging_and_product(repositor
         for child in graph.get(waiting.pop()).child_keys - reached:
             reached.add(child)
             waiting.append(child)
-    assert {dg.AssetKey(["pool", "mediation"]), dg.AssetKey(["stg_mediation"]), dg.AssetKey(["product", "mediation"]), dg.AssetKey(["release"])} <= reached
+    assert {
+        dg.AssetKey(["pool", "mediation"]),
+        dg.AssetKey(["stg_mediation"]),
+        dg.AssetKey(["product", "mediation"]),
+        dg.AssetKey(["release"]),
+    } <= reached
 
 
 def test_every_product_carries_its_gate_as_a_check(repository: dg.RepositoryDefinition) -> None:

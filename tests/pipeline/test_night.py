@@ -71,7 +71,9 @@ def test_a_night_publishes_every_product_with_every_table_of_the_interface(city:
     with duckdb.connect(str(city.current / "kpi.duckdb"), read_only=True) as release:
         tables = {name for (name,) in release.execute("select table_name from duckdb_tables()").fetchall()}
         bare_tables = release.execute("select table_name from duckdb_tables() where not internal and comment is null").fetchall()
-        bare_columns = release.execute("select table_name, column_name from duckdb_columns() where not internal and comment is null").fetchall()
+        bare_columns = release.execute(
+            "select table_name, column_name from duckdb_columns() where not internal and comment is null"
+        ).fetchall()
         figures = release.execute("select count(*), count(distinct kpi_id), count(distinct grain) from kpi").fetchone()
     assert tables >= INTERFACE | {f"mart_{product}" for product in products(city)}
     assert bare_tables == [] and bare_columns == []

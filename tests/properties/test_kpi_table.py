@@ -55,7 +55,9 @@ def built(city: City, **more: Any) -> dict[tuple[Any, ...], dict[str, Any]]:
     group = "city" if city.calendar == "china" else "open_data"
     with kpi_table(city.as_of, city.catalogue, city.counts, dict(city.parents), group, city.slices, moves=city.moves, **more) as connection:
         columns = ", ".join(EXACT + NUMBERS)
-        cursor = connection.execute(f"select kpi_id, unit_code, slice, grain, period_end, {columns} from kpi where not starts_with(slice, 'festival:')")
+        cursor = connection.execute(
+            f"select kpi_id, unit_code, slice, grain, period_end, {columns} from kpi where not starts_with(slice, 'festival:')"
+        )
         return {row[:5]: dict(zip(EXACT + NUMBERS, row[5:], strict=True)) for row in cursor.fetchall()}
 
 

@@ -193,7 +193,10 @@ def test_benjamini_hochberg() -> None:
 
 @pytest.mark.parametrize(
     ("level", "funnel"),
-    [(95, {1: (0, 3), 5: (1, 10), 10: (4, 17), 20: (12, 29), 50: (37, 64)}), (998, {1: (0, 5), 5: (0, 13), 10: (2, 21), 20: (8, 35), 50: (30, 73)})],
+    [
+        (95, {1: (0, 3), 5: (1, 10), 10: (4, 17), 20: (12, 29), 50: (37, 64)}),
+        (998, {1: (0, 5), 5: (0, 13), 10: (2, 21), 20: (8, 35), 50: (30, 73)}),
+    ],
 )
 def test_poisson_funnel(level: int, funnel: dict[int, tuple[int, int]]) -> None:
     limits = {b: f"{{{{ poisson_{b}('given.events', 'poisson_limit.{b}{level}', {level}) }}}}" for b in ("lower", "upper")}
@@ -291,7 +294,9 @@ def test_score_error_is_the_multinomial_delta_method() -> None:
         scores = np.array([100, 50, 0])
         each = np.repeat(scores, replies)
         given = {"wy": int(each.sum()), "w": len(each), "squares": int((each**2).sum()), "weights": len(each)}
-        assert evaluate("{{ score_error('wy', 'w', 'squares', 'weights') }}", **given) == pytest.approx(each.std() / np.sqrt(len(each)), abs=1e-9)
+        assert evaluate("{{ score_error('wy', 'w', 'squares', 'weights') }}", **given) == pytest.approx(
+            each.std() / np.sqrt(len(each)), abs=1e-9
+        )
 
 
 # Where the exact test may be skipped

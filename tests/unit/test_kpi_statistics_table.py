@@ -20,7 +20,9 @@ NO_CLEAR_CHANGE = "no clear change"
 Count = tuple[str, str, dt.date, str, int, int]
 
 
-def daily(first: dt.date, last: dt.date, number: int | Callable[[dt.date], int], kpi_id: str = "K", unit: str = "city", cell: str = "") -> list[Count]:
+def daily(
+    first: dt.date, last: dt.date, number: int | Callable[[dt.date], int], kpi_id: str = "K", unit: str = "city", cell: str = ""
+) -> list[Count]:
     days = [first + n * DAY for n in range((last - first).days + 1)]
     return [(kpi_id, unit, day, cell, number if isinstance(number, int) else number(day), 0) for day in days]
 
@@ -55,13 +57,20 @@ def test_columns_are_those_that_analysts_rely_on_and_no_others() -> None:
     assert [name for name, kind in KPI_COLUMNS.items() if not is_of_kind(described[name], kind)] == []
     doubled = ask.connection.execute(f"select {', '.join(KPI_KEY)} from kpi group by all having count(*) > 1").fetchall()
     assert doubled == []
-    assert ask("distinct suppressed, stale, origin_release, as_of", grain="month", period_start=D(2025, 1, 1)) == (False, False, None, D(2025, 3, 31))
+    assert ask("distinct suppressed, stale, origin_release, as_of", grain="month", period_start=D(2025, 1, 1)) == (
+        False,
+        False,
+        None,
+        D(2025, 3, 31),
+    )
 
 
 def test_the_order_of_rows_changes_nothing() -> None:
     noise = random.Random(7)
     counts = [
-        ("K", leaf, D(2024, 1, 1) + n * DAY, "", noise.randrange(40), 40 + noise.randrange(9)) for n in range(500) for leaf in ("a", "b", "c")
+        ("K", leaf, D(2024, 1, 1) + n * DAY, "", noise.randrange(40), 40 + noise.randrange(9))
+        for n in range(500)
+        for leaf in ("a", "b", "c")
     ]
     parents = {"city": None, "a": "city", "b": "city", "c": "city"}
 
@@ -134,7 +143,10 @@ def test_data_known_by_month_have_no_days_and_data_known_by_year_no_months() -> 
     assert ask("numerator, is_complete", grain="quarter") == (300, True)
     yearly = [("K", "DE", D(year, 12, 31), "", 100, 0) for year in (2018, 2019)]
     ask = built(D(2024, 6, 1), yearly, parents={"DE": None}, group="open_data")
-    assert ask("grain, numerator, is_complete, yoy_ratio, yoy_verdict") == [("year", 100, True, None, None), ("year", 100, True, 1.0, NO_CLEAR_CHANGE)]
+    assert ask("grain, numerator, is_complete, yoy_ratio, yoy_verdict") == [
+        ("year", 100, True, None, None),
+        ("year", 100, True, 1.0, NO_CLEAR_CHANGE),
+    ]
 
 
 def test_one_wrong_date_does_not_fill_decades_with_days() -> None:
@@ -223,7 +235,9 @@ def test_rates_carry_exact_poisson_limits_and_compare_by_their_own_exposure() ->
     ask = built(D(2025, 6, 30), counts, {"kind": "rate", "value_scale": 10_000})
     may, june = ask("value, lower95, upper95, pop_ratio, pop_verdict", grain="month")
     assert rounded(may[:3], 6) == rounded([150, stats.chi2.ppf(0.025, 60) / 2 * 5, stats.chi2.ppf(0.975, 62) / 2 * 5], 6)
-    assert rounded(june, 6) == rounded([2_500, stats.chi2.ppf(0.025, 500) / 2 * 10, stats.chi2.ppf(0.975, 502) / 2 * 10, 250 / 15, "rise"], 6)
+    assert rounded(june, 6) == rounded(
+        [2_500, stats.chi2.ppf(0.025, 500) / 2 * 10, stats.chi2.ppf(0.975, 502) / 2 * 10, 250 / 15, "rise"], 6
+    )
 
 
 def test_ratios_have_no_interval_of_their_own_and_are_not_clipped() -> None:
@@ -247,7 +261,14 @@ def test_a_share_of_more_than_all_has_no_interval() -> None:
 
 def test_nothing_to_divide_by_is_no_figure() -> None:
     ask = built(D(2025, 6, 30), shares([(D(2025, 5, 9), "", 3, 9), (D(2025, 6, 9), "", 0, 0)]), {"kind": "proportion"})
-    assert ask("numerator, value, lower95, pop_ratio, pop_z, pop_verdict", grain="month", period_start=D(2025, 6, 1)) == (0, None, None, None, None, None)
+    assert ask("numerator, value, lower95, pop_ratio, pop_z, pop_verdict", grain="month", period_start=D(2025, 6, 1)) == (
+        0,
+        None,
+        None,
+        None,
+        None,
+        None,
+    )
 
 
 SATISFACTION = {"kind": "weighted", "value_scale": 0.01, "product": "satisfaction"}
@@ -308,7 +329,12 @@ def test_deaths_that_come_in_clusters_have_wider_limits() -> None:
 
 def test_a_stock_is_its_last_state_and_its_leaves_add_up() -> None:
     parents = {"city": None, "a": "city", "b": "city"}
-    stock = [("K", "a", D(2025, 4, 10), "", 5, 0), ("K", "a", D(2025, 4, 20), "", 7, 0), ("K", "b", D(2025, 4, 15), "", 2, 0), ("K", "a", D(2025, 6, 1), "", 9, 0)]
+    stock = [
+        ("K", "a", D(2025, 4, 10), "", 5, 0),
+        ("K", "a", D(2025, 4, 20), "", 7, 0),
+        ("K", "b", D(2025, 4, 15), "", 2, 0),
+        ("K", "a", D(2025, 6, 1), "", 9, 0),
+    ]
     ask = built(D(2025, 6, 30), stock, {"time_rule": "last"}, parents=parents)
     assert ask("period_end, numerator, lower95", unit_code="city", grain="month") == [(D(2025, 4, 30), 9, None), (D(2025, 6, 30), 9, None)]
     assert ask("numerator", unit_code="a", grain="year") == (9,)
@@ -319,7 +345,11 @@ def test_cohorts_are_complete_once_they_have_matured() -> None:
     counts = shares([(D(2025, month, 15), "", 10 * month, 100) for month in (3, 4, 5)])
     ask = built(D(2025, 6, 1), counts, {"kind": "proportion", "basis": "cohort", "maturity_days": 30})
     columns = "numerator, is_complete, pop_value is not null, pop_ratio is not null, pop_verdict"
-    assert ask(columns, grain="month") == [(30, True, False, False, None), (40, True, True, True, NO_CLEAR_CHANGE), (50, False, True, False, None)]
+    assert ask(columns, grain="month") == [
+        (30, True, False, False, None),
+        (40, True, True, True, NO_CLEAR_CHANGE),
+        (50, False, True, False, None),
+    ]
 
 
 # History
@@ -378,11 +408,17 @@ def test_a_station_that_changes_county_takes_its_counts_along_and_breaks_both_se
 
 def test_a_unit_that_takes_another_over_has_a_break() -> None:
     lives = {"a": (FIRST, MOVED)}
-    counts = daily(D(2024, 4, 1), MOVED - DAY, 10, unit="a") + daily(D(2024, 4, 1), D(2025, 7, 31), 10, unit="b") + daily(MOVED, D(2025, 7, 31), 10, unit="b")
+    counts = (
+        daily(D(2024, 4, 1), MOVED - DAY, 10, unit="a")
+        + daily(D(2024, 4, 1), D(2025, 7, 31), 10, unit="b")
+        + daily(MOVED, D(2025, 7, 31), 10, unit="b")
+    )
     totals: dict[tuple[Any, ...], int] = {}
     for kpi_id, unit, day, cell, numerator, _ in counts:
         totals[kpi_id, unit, day, cell] = totals.get((kpi_id, unit, day, cell), 0) + numerator
-    ask = built(D(2025, 7, 31), [(*key, number, 0) for key, number in totals.items()], parents=PARENTS, lives=lives, heirs=[("a", "b", MOVED)])
+    ask = built(
+        D(2025, 7, 31), [(*key, number, 0) for key, number in totals.items()], parents=PARENTS, lives=lives, heirs=[("a", "b", MOVED)]
+    )
     june = {"grain": "month", "period_start": MOVED}
     assert ask("unit_code, numerator, pop_verdict, series_break", **june) == [
         ("b", 600, None, True),
