@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,32 +75,44 @@ class Bundle:
         return sql_text(self.path / self.tables[table].file)
 
 
-def _selections(candidate: Candidate, product: str) -> dict[str, tuple[Node, str, str]]:
-    """Table name to its model, the condition that picks the product's rows, and the order they are kept in."""
+def _selections(candidate: Candidate, product: str, passed: Collection[str]) -> dict[str, tuple[Node, str, str]]:
+    """Table name to its model, the condition that picks the product's rows, and the order they are kept in.
+
+    A table of the product's own that speaks of every KPI (a balance, a reconciliation) keeps the rows of products that passed.
+    """
     lineage = candidate.lineage
     kpi, counts, catalogue, unit = (lineage.named(n) for n in SHARED_TABLES)
     if kpi is None or counts is None or catalogue is None or unit is None:
         missing = [name for name in SHARED_TABLES if lineage.named(name) is None]
         raise BundleError(f"the dbt project has no model {', '.join(missing)}: no product can be published without it")
     own = f"product = {sql_text(product)}"
+    listed = ", ".join(sql_text(p) for p in sorted(passed))
+    of_passed = f"(kpi_id is null or kpi_id in (select kpi_id from {candidate.relation(catalogue)} where product in ({listed})))"
     of_own_kpi = f"kpi_id in (select kpi_id from {candidate.relation(catalogue)} where {own})"
     return {
         "kpi": (kpi, own, "kpi_id, slice, grain, unit_code, period_start"),
         "fct_kpi_count": (counts, of_own_kpi, "kpi_id, cell, unit_code, day"),
         "kpi_catalogue": (catalogue, own, "kpi_id"),
         "unit": (unit, "true", "all"),
-        **{t.name: (t, "true", "all") for t in lineage.tables_of(product) if t.name not in {*SHARED_TABLES, *POOL_TABLES}},
+        **{
+            table.name: (table, of_passed if "kpi_id" in candidate.columns(table) else "true", "all")
+            for table in lineage.tables_of(product)
+            if table.name not in {*SHARED_TABLES, *POOL_TABLES}
+        },
     }
 
 
-def write_bundle(home: Home, candidate: Candidate, product: str, verdicts: Sequence[Verdict]) -> Bundle:
-    """Take one product out of the candidate; the same content gives the same bundle, which is then left as it is."""
+def write_bundle(home: Home, candidate: Candidate, product: str, verdicts: Sequence[Verdict], passed: Collection[str]) -> Bundle:
+    """Take one product out of the candidate; the same content gives the same bundle, which is then left as it is.
+
+    ``passed`` are all products that passed tonight, this one among them.
+    """
     folder = home.bundles / product
     draft = folder / f"{DRAFT}bundle"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700, parents=True)
     tables: dict[str, BundleTable] = {}
-    for table, (node, condition, order) in _selections(candidate, product).items():
+    for table, (node, condition, order) in _selections(candidate, product, passed).items():
         file = draft / f"{table}.parquet"
         candidate.connection.execute(
             f"copy (select * from {candidate.relation(node)} where {condition} order by {order}) "

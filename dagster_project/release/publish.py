@@ -118,8 +118,11 @@ class _Plan:
     verdicts: tuple[Verdict, ...]
 
     def under(self, version: str) -> dict[str, ProductRecord]:
-        """The products, those that passed tonight under the version that they are first published with."""
-        return {name: replace(p, origin_release=version) if p.status == "fresh" else p for name, p in self.products.items()}
+        """The products, each under the release that first held its content."""
+        return {
+            name: p if p.origin_release or p.status == "left_out" else replace(p, origin_release=version)
+            for name, p in self.products.items()
+        }
 
 
 def _plan(home: Home, candidate: Candidate, report: GateReport, previous: Release | None, say: Say) -> _Plan:
@@ -130,10 +133,13 @@ def _plan(home: Home, candidate: Candidate, report: GateReport, previous: Releas
     verdicts = list(report.verdicts)
     for product in sorted({*report.of_product, *(name for name, p in earlier.items() if p.status != "left_out")}):
         if product in report.of_product and product not in held:
-            bundle = write_bundle(home, candidate, product, report.of_product[product])
+            bundle = write_bundle(home, candidate, product, report.of_product[product], report.passed)
             counted = {f"{kpi_id} {grain}": n for (kpi_id, grain), n in sorted(report.rows_per_kpi.get(product, {}).items())}
+            published = earlier.get(product)
+            origin = published.origin_release if published and published.bundle == bundle.name else ""
+            kpi_rows = bundle.tables["kpi"].content.rows
             products[product] = ProductRecord(
-                product, "fresh", bundle.name, bundle.content_hash, bundle.as_of, "", "", bundle.tables["kpi"].content.rows, counted
+                product, "fresh", bundle.name, bundle.content_hash, bundle.as_of, origin, "", kpi_rows, counted
             )
             bundles[product] = bundle
             continue

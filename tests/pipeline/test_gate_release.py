@@ -222,6 +222,7 @@ def test_a_rebuilt_night_that_now_fails_falls_back_to_what_was_published_of_it(
     assert second.version == "20240131-002"
     assert second.products["incident"].origin_release == first.version
     assert _query(pool, "select age_days from release_info where product = 'incident'") == [(0,)]
+    assert second.products["mediation"].origin_release == first.version, "its content is that of the first release of the night"
 
 
 def test_a_product_that_had_figures_does_not_go_out_empty(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
@@ -250,6 +251,15 @@ def test_a_product_that_the_project_no_longer_builds_is_left_out_visibly(pool: A
     second = release(NEXT)
     assert second.release.left_out == ("mediation",)
     assert _query(pool, "select reason from release_info where product = 'mediation'") == [(publish.NO_LONGER_BUILT,)]
+
+
+def test_figures_of_a_held_product_do_not_get_out_in_a_table_of_another(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    pool.models["kpi_balance"] = ("marts", ("kpi",), {"product": "mediation"})
+    balance = "create table kpi_balance as select kpi_id, sum(numerator)::bigint as counted from kpi where grain = 'day' group by all"
+    release(tamper=[balance])
+    assert _query(pool, "select kpi_id from kpi_balance order by 1") == [("INC-1",), ("MED-1",)]
+    release(NEXT, tamper=[*_bad_incidents(NEXT), balance])
+    assert _query(pool, "select kpi_id, stale from kpi_balance") == [("MED-1", False)]
 
 
 def test_a_bundle_of_an_older_structure_is_left_out_visibly(

@@ -131,11 +131,10 @@ def test_rematerialising_a_source_shows_what_became_stale_and_the_next_night_cat
 ) -> None:
     """In a process of its own: the code location reads its home when it is loaded."""
     night = last_night(home) - dt.timedelta(days=1)
-    folder = home.landing / "callback" / "callback_record" / f"{night:%Y%m%d}"
-    delivery = next(p for p in sorted(folder.iterdir()) if p.is_file())
+    folder = home.landing / "callback" / "callback_record"
+    delivery = max(p for p in folder.glob("*/*.json") if p.parent.name <= f"{night:%Y%m%d}")
     document = json.loads(delivery.read_text(encoding="utf-8-sig"))
-    records = document if isinstance(document, list) else next(v for v in document.values() if isinstance(v, list))
-    del records[-1]
+    del document["data"]["list"][-1]
     delivery.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
     script = Path(__file__).with_name("rematerialise.py")
     environment = {**os.environ, "POOL_HOME": str(home.root), "POOL_LANDING": str(home.landing)}

@@ -17,8 +17,8 @@ with printed as (
         figure.numerator,
         figure.denominator,
         figure.value_text,
-        try_cast(figure.value_text as decimal(28, 9)) as printed_value,
-        cast(cast(figure.numerator * measure.printed_factor as decimal(28, 9)) / figure.denominator as decimal(28, 9)) as recomputed_value,
+        try_cast(figure.value_text as decimal(18, 9)) as printed_value,
+        try_cast(cast(figure.numerator * measure.printed_factor as double) / figure.denominator as decimal(18, 9)) as recomputed_value,
         length(split_part(figure.value_text, '.', 2)) as digits,
         length(rtrim(split_part(figure.value_text, '.', 2), '0')) as digits_without_padding
     from {{ ref('stg_reported_figure') }} as figure
@@ -35,8 +35,8 @@ compared as (
     select
         printed.*,
         abs(printed_value - recomputed_value) as gap,
-        cast(0.5 * power(10, -least(digits, 8)) as decimal(28, 9)) as rounding,
-        cast(0.5 * power(10, -least(digits_without_padding, 8)) as decimal(28, 9)) as rounding_without_padding
+        cast(0.5 * power(10, -least(digits, 8)) as decimal(18, 9)) as rounding,
+        cast(0.5 * power(10, -least(digits_without_padding, 8)) as decimal(18, 9)) as rounding_without_padding
     from printed
 )
 

@@ -1,0 +1,79 @@
+"""What the dbt project tells the gate: which sources each product stands on, and who acts on every failing test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dagster_project.audit.dbt_tests import check_names
+from dagster_project.audit.lineage import Lineage, read_lineage
+
+DBT = Path(__file__).resolve().parents[2] / "dbt"
+
+ENTITIES = {
+    "clearance": {"case", "case_event"},
+    "incident": {"incident"},
+    "mediation": {"mediation"},
+    "public_order": {"case", "case_event"},
+    "reported_figure": {"reported_figure"},
+    "response": {"incident"},
+    "satisfaction": {"callback", "incident", "observation"},
+    "traffic": {"casualty"},
+    "warning_drop": {"incident"},
+}
+
+
+@pytest.fixture(scope="module")
+def lineage(tmp_path_factory: pytest.TempPathFactory) -> Lineage:
+    target = tmp_path_factory.mktemp("target")
+    environment = os.environ | {"POOL_HOME": str(target), "DBT_TARGET_PATH": str(target), "DBT_LOG_PATH": str(target), "DO_NOT_TRACK": "1"}
+    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "parse", "--project-dir", str(DBT), "--profiles-dir", str(DBT)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return read_lineage(target / "manifest.json")
+
+
+@pytest.mark.parametrize("product", ENTITIES)
+def test_a_product_stands_on_its_own_entities_and_on_units(product: str, lineage: Lineage) -> None:
+    assert lineage.entities_of(product) == ENTITIES[product] | {"unit"}
+
+
+def test_every_product_has_its_wide_table(lineage: Lineage) -> None:
+    assert set(lineage.products) == {*ENTITIES, "pool"}
+    assert {product: mart.name for product, mart in lineage.marts.items()} == {p: f"mart_{p}" for p in lineage.products}
+
+
+def test_what_a_mart_prints_of_another_product_is_declared(lineage: Lineage) -> None:
+    assert {product: needed for product, needed in lineage.needs.items() if needed} == {"warning_drop": ("incident",)}
+
+
+def test_every_test_says_how_severe_it_is_who_acts_and_what_to_do(lineage: Lineage) -> None:
+    silent = [
+        t.name
+        for t in lineage.tests
+        if t.meta.get("severity") not in {"block", "warn"} or not t.meta.get("owner") or not t.meta.get("action")
+    ]
+    assert silent == []
+
+
+def test_every_test_speaks_for_a_product_under_a_name_of_its_own(lineage: Lineage) -> None:
+    names = check_names(lineage)
+    assert len(set(names.values())) == len(lineage.tests) > 0
+    mute = [t.name for t in lineage.tests if not lineage.products_reading([t.attached] if t.attached else t.parents)]
+    assert mute == []
+
+
+def test_every_published_column_is_described_in_chinese_and_english(lineage: Lineage) -> None:
+    published = [lineage.named(name) for name in ("kpi", "fct_kpi_count", "kpi_catalogue", "unit")]
+    tables = [t for t in published if t] + [t for p in lineage.products for t in lineage.tables_of(p)]
+    wanting = [
+        f"{table.name}.{column or 'itself'}"
+        for table in tables
+        for column, words in {"": table.description, **table.column_descriptions}.items()
+        if not (any("\u4e00" <= c <= "\u9fff" for c in words) and any(c.isascii() and c.isalpha() for c in words))
+    ]
+    assert wanting == []
