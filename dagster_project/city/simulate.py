@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dagster_project.city.deliveries import Book, batches, deliver
+from dagster_project.city.domains import DOMAINS
 from dagster_project.city.figures import deliver_figures
 from dagster_project.city.systems import deliver_units, sources
 from dagster_project.city.truth import count, quirks
@@ -70,6 +71,8 @@ def simulate(
     for source in sources(world):
         say(f"delivering {source.domain}/{source.source_id}")
         deliver(source, out, plan, seed, book)
+    for domain in DOMAINS:
+        domain.deliver(world, out, plan, book)
     say("counting the truth")
     deliver_figures(world, out, plan, book)
     counts = count(world, book, plan[-1].date)

@@ -29,7 +29,7 @@ import calendar
 import dataclasses
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -40,12 +40,14 @@ import pyarrow as pa
 from dagster_project.city import codes
 from dagster_project.city.clock import DAY, NEVER, date_of, seconds_of
 from dagster_project.city.deliveries import Accepted, Book
+from dagster_project.city.domains import DOMAINS
 from dagster_project.city.places import UNASSIGNED, Places
+from dagster_project.city.tally import Tally
 from dagster_project.city.world import Callbacks, Calls, Cases, Disputes, Events, World
 
 Table = TypeVar("Table", Calls, Cases, Events, Disputes, Callbacks)
 
-COVERED = {
+COVERED: dict[str, tuple[str, ...]] = {
     "INC-1": ("", "category", "channel"),
     "INC-2": ("", "category", "channel", "excluded"),
     "INC-5": ("", "category", "excluded"),
@@ -75,7 +77,7 @@ COVERED = {
     "SAT-1": ("", "attempt", "channel", "excluded"),
     "SAT-2": ("", "category"),
     "SAT-3": ("", "channel"),
-}
+} | {kpi_id: cells for domain in DOMAINS for kpi_id, cells in domain.covered.items()}
 TARGET_SECONDS = 600
 COHORT_DAYS = (30, 90, 365)
 DECISION_DAYS = (30, 60)
@@ -89,59 +91,20 @@ PLACE_NAMES = [name for _, name in codes.PLACES]
 PERCENT = {"satisfied": 100, "basically_satisfied": 50, "dissatisfied": 0}
 
 
-KEY = ("kpi_id", "unit_code", "day", "cell")
-
-
-class Tally:
-    """Sums by figure, unit, day and cell."""
-
-    def __init__(self) -> None:
-        self.kpi_ids: list[str] = []
-        self.units: list[str] = []
-        self.days: list[dt.date] = []
-        self.cells: list[str] = []
-        self.numerators: list[int] = []
-        self.denominators: list[int] = []
-
-    def add(self, kpi_id: str, unit: str, day: dt.date, cells: tuple[str, ...], numerator: int, denominator: int) -> None:
-        if numerator or denominator:
-            for cell in cells:
-                self.kpi_ids.append(kpi_id)
-                self.units.append(unit)
-                self.days.append(day)
-                self.cells.append(cell)
-                self.numerators.append(numerator)
-                self.denominators.append(denominator)
-
-    def table(self) -> pa.Table:
-        added = pa.table(
-            {
-                "kpi_id": pa.array(self.kpi_ids, pa.string()),
-                "unit_code": pa.array(self.units, pa.string()),
-                "day": pa.array(self.days, pa.date32()),
-                "cell": pa.array(self.cells, pa.string()),
-                "numerator": pa.array(self.numerators, pa.int64()),
-                "denominator": pa.array(self.denominators, pa.int64()),
-            }
-        )
-        summed = added.group_by(list(KEY)).aggregate([("numerator", "sum"), ("denominator", "sum")])
-        named = summed.rename_columns({"numerator_sum": "numerator", "denominator_sum": "denominator"})
-        return named.select([*KEY, "numerator", "denominator"]).sort_by([(name, "ascending") for name in KEY]).combine_chunks()
-
-
 def count(world: World, book: Book, as_of: dt.date) -> pa.Table:
     """Every covered figure as of a night: kpi_id, unit_code, day, cell, numerator, denominator, sorted in that order."""
-    return _counted(_Known(world, book, as_of), (_incidents, _response, _cases, _disputes, _callbacks))
+    known, tally = _Known(world, book, as_of), Tally()
+    for family in (_incidents, _response, _cases, _disputes, _callbacks):
+        family(known, tally)
+    for domain in DOMAINS:
+        domain.count(world, book, as_of, tally)
+    return tally.table()
 
 
 def count_printed(world: World, book: Book, as_of: dt.date) -> pa.Table:
     """The figures of cases, disputes and callbacks alone, which units print."""
-    return _counted(_Known(world, book, as_of), (_cases, _disputes, _callbacks))
-
-
-def _counted(known: _Known, families: Sequence[Callable[[_Known, Tally], None]]) -> pa.Table:
-    tally = Tally()
-    for family in families:
+    known, tally = _Known(world, book, as_of), Tally()
+    for family in (_cases, _disputes, _callbacks):
         family(known, tally)
     return tally.table()
 
