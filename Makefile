@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+LINT := $(CURDIR)/$(VENV)/lint
 POOL_HOME ?= $(CURDIR)/data
 export POOL_HOME
 export DO_NOT_TRACK := 1
@@ -37,6 +38,9 @@ lint: setup
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/pool sources --check
+	@rm -rf $(LINT)/target/compiled && mkdir -p $(LINT)/warehouse
+	@POOL_HOME=$(LINT) $(BIN)/dbt --quiet compile --no-introspect --project-dir dbt --profiles-dir dbt --target-path $(LINT)/target --log-path $(LINT)
+	@PYTHONWARNINGS=ignore $(BIN)/sqlfluff lint --processes 2 --disable-progress-bar $(LINT)/target/compiled/police_pool/models/*/*.sql
 
 format: setup
 	@$(BIN)/ruff check --fix --quiet .

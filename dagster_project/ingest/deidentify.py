@@ -17,6 +17,8 @@ import unicodedata
 from dataclasses import dataclass, field
 
 import pyarrow as pa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from dagster_project.home import Home
 
@@ -51,13 +53,8 @@ class HashKey:
 
 
 def hkdf(material: bytes, salt: bytes, info: bytes, length: int) -> bytes:
-    """HKDF with SHA-256: extract and expand as in RFC 5869."""
-    key = hmac.digest(salt or bytes(32), material, "sha256")
-    block, output = b"", b""
-    for counter in range(1, -(-length // 32) + 1):
-        block = hmac.digest(key, block + info + bytes([counter]), "sha256")
-        output += block
-    return output[:length]
+    """HKDF with SHA-256 (RFC 5869)."""
+    return HKDF(SHA256(), length, salt, info).derive(material)
 
 
 def create_key(home: Home) -> HashKey:
