@@ -18,6 +18,7 @@ from dagster_dbt import DbtCliResource, DbtProject, DbtProjectComponent
 from packaging.version import Version
 
 from dagster_project.audit.candidate import seal_candidate
+from dagster_project.audit.lineage import Lineage, read_lineage
 from dagster_project.defs.night import NIGHTS, SINGLE_RUN
 from dagster_project.home import Home
 from dagster_project.progress import PROGRESS
@@ -55,16 +56,15 @@ class TableFacts:
     columns: dg.TableSchema
 
 
-def table_facts(candidate: Path) -> dict[str, TableFacts]:
-    """Row count and column schema of every table of the candidate by name, from its catalogue: no table is scanned."""
+def table_facts(candidate: Path, lineage: Lineage) -> dict[str, TableFacts]:
+    """Row count and column schema of every table of the candidate by name, from its catalogue (no table is scanned) and the manifest."""
     with duckdb.connect(str(candidate), read_only=True) as connection:
         rows = dict(connection.execute("select table_name, estimated_size from duckdb_tables()").fetchall())
-        columns = connection.execute(
-            "select table_name, column_name, data_type, comment from duckdb_columns() order by column_index"
-        ).fetchall()
+        columns = connection.execute("select table_name, column_name, data_type from duckdb_columns() order by column_index").fetchall()
     of_table: dict[str, list[dg.TableColumn]] = defaultdict(list)
-    for table, column, data_type, comment in columns:
-        of_table[table].append(dg.TableColumn(column, data_type.lower(), description=comment))
+    described = {node.name: node.column_descriptions for node in lineage.nodes.values()}
+    for table, column, data_type in columns:
+        of_table[table].append(dg.TableColumn(column, data_type.lower(), description=described.get(table, {}).get(column)))
     return {table: TableFacts(count, dg.TableSchema(columns=of_table[table])) for table, count in rows.items()}
 
 
@@ -108,7 +108,7 @@ class PoolDbtComponent(DbtProjectComponent):
             # Kept until dbt has ended: while it writes, no other process can open the file to count its rows.
             events = list(DbtCommand(self.dbt_project).cli(arguments, context=context, target_path=home.dbt_target).stream())
             seal_candidate(home)
-        facts = table_facts(home.candidate)
+        facts = table_facts(home.candidate, read_lineage(home.dbt_target / "manifest.json"))
         for event in events:
             yield _with_facts(event, facts)
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from dagster_project.ingest.cleaning import CleanColumn
 from dagster_project.ingest.mapping import Mapping
+from dagster_project.ingest.readers.header import delivered_as
 from dagster_project.ingest.readers.raw import RawChunk
 from dagster_project.ingest.statement import (
     ACCEPTED,
@@ -145,10 +146,8 @@ def fault_in_statement(mapping: Mapping, connection: duckdb.DuckDBPyConnection) 
 
 def delivered_column(chunk: RawChunk, aliases: tuple[str, ...]) -> pa.ChunkedArray:
     """The delivered column of a group of aliases; nulls if the file has none."""
-    for alias in aliases:
-        if alias in chunk.columns.column_names:
-            return chunk.columns[alias]
-    return pa.chunked_array([pa.nulls(len(chunk.row_numbers), pa.string())])
+    name = delivered_as(chunk.columns.column_names, aliases)
+    return pa.chunked_array([pa.nulls(len(chunk.row_numbers), pa.string())]) if name is None else chunk.columns[name]
 
 
 def _distinct_texts(texts: pa.ChunkedArray) -> pa.DictionaryArray | None:
