@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import codecs
+import datetime as dt
 import re
 from collections.abc import Iterator
 
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
 from dagster_project.contracts.conditions import ConditionError, check_condition
 from dagster_project.contracts.entities import Entity, EntityColumn
-from dagster_project.contracts.model import LOCAL_PREFIX, Column, Contract, Format
+from dagster_project.contracts.model import DECLARED, LOCAL_PREFIX, Column, Contract, Format
 from dagster_project.contracts.personal import personal_kind
 from dagster_project.contracts.problems import DocumentPath, Finding, did_you_mean
 from dagster_project.contracts.units import UNITS, UnitError, factor
@@ -18,6 +23,8 @@ COMMON_ENCODINGS = (
     "euc_kr", "latin-1", "cp1252", "cp437", "ascii",
 )  # fmt: skip
 DIRECTIVES = frozenset("YymdHIMSfpjbBaA%")
+DAY_DIRECTIVES = frozenset("dj")
+SAMPLE_NIGHT = dt.date(2024, 3, 9)
 NUMBERS = ("integer", "decimal")
 TIMES = ("date", "timestamp")
 WITHOUT_CONVERSION = frozenset({"source", "constant", "required", "optional", "personal"})
@@ -29,6 +36,7 @@ def check_contract(contract: Contract, entity: Entity) -> list[Finding]:
     return [
         *_formats(contract),
         *_batch_date(contract),
+        *_pull(contract),
         *_key_and_reduce(contract, entity),
         *_columns(contract, entity),
         *_conditions(contract, entity),
@@ -49,11 +57,7 @@ def _formats(contract: Contract) -> Iterator[Finding]:
 
 
 def _format(shape: Format, at: DocumentPath, contract: Contract) -> Iterator[Finding]:
-    try:
-        known = codecs.lookup(shape.encoding)._is_text_encoding
-    except LookupError:
-        known = False
-    if not known:
+    if not _is_encoding(shape):
         hint = did_you_mean(shape.encoding, COMMON_ENCODINGS)
         yield Finding((*at, "encoding"), f"'{shape.encoding}' is not an encoding of text", hint)
     if shape.sheet and shape.sheet.startswith("/"):
@@ -62,16 +66,43 @@ def _format(shape: Format, at: DocumentPath, contract: Contract) -> Iterator[Fin
         except re.error as wrong:
             yield Finding((*at, "sheet"), f"'{shape.sheet}' is not a regular expression: {wrong}")
     if shape.names and shape.header_rows == 0:
-        repeated = {name for name in shape.names if shape.names.count(name) > 1}
-        if repeated:
-            yield Finding((*at, "names"), f"names twice: {', '.join(sorted(repeated))}")
-        for name, column in contract.columns.items():
-            if column.aliases and not column.optional and not contract.variants and not set(column.aliases) & set(shape.names):
-                yield Finding(
-                    ("columns", name, "from"),
-                    f"'{column.aliases[0]}' is not among 'format.names'",
-                    did_you_mean(column.aliases[0], shape.names),
-                )
+        yield from _names(shape.names, "names", at, contract)
+    if shape.fields:
+        yield from _names(tuple(field.name for field in shape.fields), "fields", at, contract)
+    if shape.query is not None:
+        yield from _query(shape.query, at)
+
+
+def _is_encoding(shape: Format) -> bool:
+    if shape.encoding == DECLARED:
+        return shape.kind == "xml"
+    try:
+        return codecs.lookup(shape.encoding)._is_text_encoding
+    except LookupError:
+        return False
+
+
+def _names(names: tuple[str, ...], key: str, at: DocumentPath, contract: Contract) -> Iterator[Finding]:
+    """Names that the contract itself gives to what is delivered: each once, and what is mapped must be among them."""
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        yield Finding((*at, key), f"names twice: {', '.join(sorted(repeated))}")
+    for name, column in contract.columns.items():
+        read = column.aliases and not column.optional and not (column.personal and column.personal.treatment == "drop")
+        if read and not contract.variants and not set(column.aliases) & set(names):
+            yield Finding(
+                ("columns", name, "from"), f"'{column.aliases[0]}' is not among 'format.{key}'", did_you_mean(column.aliases[0], names)
+            )
+
+
+def _query(query: str, at: DocumentPath) -> Iterator[Finding]:
+    try:
+        trees = [tree for tree in sqlglot.parse(query, read="sqlite") if tree is not None]
+    except SqlglotError as wrong:
+        yield Finding((*at, "query"), f"not SQL: {str(wrong).splitlines()[0]}")
+        return
+    if len(trees) != 1 or not isinstance(trees[0], exp.Query):
+        yield Finding((*at, "query"), "it must be a single SELECT")
 
 
 def _batch_date(contract: Contract) -> Iterator[Finding]:
@@ -82,6 +113,44 @@ def _batch_date(contract: Contract) -> Iterator[Finding]:
     yield from _directives(pattern, at)
     if "%Y" not in pattern and "%y" not in pattern:
         yield Finding(at, f"'{pattern}' has no year", "write %Y, %Y%m, %Y%m%d or the like")
+
+
+def _pull(contract: Contract) -> Iterator[Finding]:
+    pull = contract.pull
+    if pull is None:
+        return
+    written = {"sql": "parquet", "rest": "ndjson"}[pull.kind]
+    if contract.format.kind != written:
+        yield Finding(("format", "kind"), f"what is pulled by '{pull.kind}' lies in landing as {written}", f"write kind: {written}")
+    if contract.variants:
+        yield Finding(("variants",), "a pulled source has one shape")
+    yield from _pulled_file(contract)
+    keyed, mode = bool(contract.extract.key), contract.extract.mode
+    if pull.cursor is None:
+        if mode == "append":
+            hint = "pull by a 'cursor', or say mode: full"
+            yield Finding(("extract", "mode"), "without 'pull.cursor' every night pulls every row, and 'append' would add them up", hint)
+        return
+    if mode == "full":
+        yield Finding(("extract", "mode"), "a pull by cursor brings changes only, 'full' would delete the rest", "say mode: delta")
+    if not keyed:
+        yield Finding(("extract",), "a pull by cursor may bring a row twice: it needs a 'key' to know it again")
+    read = {a for c in contract.columns.values() if not (c.personal and c.personal.treatment == "drop") for a in c.aliases}
+    if pull.cursor.column not in read:
+        hint = did_you_mean(pull.cursor.column, read) or "map it; a name that starts with '_' is not stored"
+        yield Finding(("pull", "cursor", "column"), f"'{pull.cursor.column}' is not read by any column", hint)
+
+
+def _pulled_file(contract: Contract) -> Iterator[Finding]:
+    glob, batch = contract.landing.glob, contract.landing.batch
+    if glob.count("*") != 1 or any(sign in glob for sign in "?["):
+        yield Finding(("landing", "glob"), f"'{glob}' must hold one '*', which is the night, and no other pattern")
+    elif batch.path is None or batch.format is None or not DAY_DIRECTIVES & set(re.findall(r"%(.?)", batch.format)):
+        yield Finding(("landing", "batch"), "a pulled batch is dated by the night: give 'path' and a 'format' with a day")
+    else:
+        found = re.search(batch.path, contract.landing.file_of(SAMPLE_NIGHT))
+        if found is None or found[1] != SAMPLE_NIGHT.strftime(batch.format):
+            yield Finding(("landing", "batch", "path"), f"it does not find the night in '{contract.landing.file_of(SAMPLE_NIGHT)}'")
 
 
 def _directives(pattern: str, at: DocumentPath) -> Iterator[Finding]:
@@ -105,8 +174,8 @@ def _key_and_reduce(contract: Contract, entity: Entity) -> Iterator[Finding]:
         if name not in stored:
             yield Finding(("reduce", "by", i), f"'{name}' does not reach the pool, a column to group by must")
     for i, name in enumerate(contract.reduce.sums):
-        if name in entity.by_name and entity.by_name[name].type != "integer":
-            yield Finding(("reduce", "sums", i), f"'{name}' is {entity.by_name[name].type}; only integers are summed")
+        if name in entity.by_name and not entity.by_name[name].type.startswith(NUMBERS):
+            yield Finding(("reduce", "sums", i), f"'{name}' is {entity.by_name[name].type}; only integers and decimals are summed")
     lost = sorted(set(stored) - set(contract.reduce.by) - set(contract.reduce.sums))
     for name in lost:
         if contract.columns[name].aliases:

@@ -48,11 +48,16 @@ class EntityColumn:
 
 @dataclass(frozen=True)
 class Entity:
-    """A canonical record type: its own columns, followed in the pool by the columns that every row carries."""
+    """A canonical record type: its own columns, followed in the pool by the columns that every row carries.
+
+    Where rows of many kinds stand in one entity, ``kind_column`` tells them apart and the seed ``kinds`` says which KPI each feeds.
+    """
 
     name: str
     columns: tuple[EntityColumn, ...]
     every_row: tuple[EntityColumn, ...]
+    kind_column: str | None = None
+    kinds: str | None = None
 
     @cached_property
     def by_name(self) -> dict[str, EntityColumn]:
@@ -92,5 +97,6 @@ def load_entities(*paths: Path) -> dict[str, Entity]:
                 clash = {c.name for c in columns} & {c.name for c in every_row}
                 if clash:
                     raise EntityError(f"{where}: column names {sorted(clash)} are taken by the columns that every row carries")
-                entities[table["name"]] = Entity(table["name"], columns, every_row)
+                meta = (table.get("config") or {}).get("meta") or {}
+                entities[table["name"]] = Entity(table["name"], columns, every_row, meta.get("kind_column"), meta.get("kinds"))
     return entities

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from pydantic import ValidationError
 
 from dagster_project.contracts.check import check_contract
 from dagster_project.contracts.document import line_of, parse
-from dagster_project.contracts.entities import Entity, EntityError, load_entities
+from dagster_project.contracts.entities import POOL_SOURCE_YAML, Entity, EntityError, load_entities
 from dagster_project.contracts.model import Contract
 from dagster_project.contracts.problems import ContractError, ContractProblem, DocumentPath, Finding, did_you_mean, dotted
+from dagster_project.contracts.systems import check_systems
 
 PROJECT_SOURCES = Path(__file__).resolve().parents[1] / "sources"
 ENTITIES_FILE = "entities.yml"
@@ -64,10 +65,22 @@ def load_contracts(folders: Sequence[Path] | None = None) -> tuple[Contract, ...
 
 def load_catalogue(folders: Sequence[Path] | None = None) -> Catalogue:
     """Every contract and entity of the folders, checked against each other. Raises ContractError with all that is wrong."""
-    catalogue, problems = survey(folders)
+    chosen = contract_folders() if folders is None else tuple(folders)
+    catalogue, problems = _surveyed(chosen, _state_of(chosen))
     if problems:
         raise ContractError(problems)
     return catalogue
+
+
+def _state_of(folders: Sequence[Path]) -> tuple[tuple[str, int, int], ...]:
+    """Every file that a survey reads, with its time of change and size."""
+    files = [POOL_SOURCE_YAML, *(path for folder in folders for pattern in ("*.y*ml", "*/*.y*ml") for path in folder.glob(pattern))]
+    return tuple(sorted((str(path), stat.st_mtime_ns, stat.st_size) for path in files if (stat := path.stat())))
+
+
+@lru_cache(maxsize=4)
+def _surveyed(folders: tuple[Path, ...], state: tuple[tuple[str, int, int], ...]) -> tuple[Catalogue, tuple[ContractProblem, ...]]:
+    return survey(folders)
 
 
 def survey(folders: Sequence[Path] | None = None) -> tuple[Catalogue, tuple[ContractProblem, ...]]:
@@ -175,6 +188,7 @@ def _checked(contract: Contract, path: Path, files: dict[str, Path], entities: d
         )
     if contract.id in files:
         findings.append(Finding(("id",), f"'{contract.id}' is taken by {files[contract.id]}", "give one of them another id"))
+    findings += check_systems(contract)
     entity = entities.get(contract.entity)
     if entity is None:
         findings.append(Finding(("entity",), f"there is no entity '{contract.entity}'", did_you_mean(contract.entity, entities)))

@@ -9,9 +9,9 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 NAME = r"^[a-z][a-z0-9_]*$"
@@ -71,6 +71,8 @@ class BatchDate(_Part):
 
 
 class Landing(_Part):
+    """Where the files of the source lie, and how their batches are dated."""
+
     glob: str = Field(min_length=1, description="files of this source, relative to landing; ** for any depth")
     batch: BatchDate
     retention_days: int | None = Field(None, ge=1, description="days that delivered files are kept in landing; none = for ever")
@@ -83,12 +85,32 @@ class Landing(_Part):
             raise ValueError("must stay below landing: no leading '/' and no '..'")
         return value
 
+    def file_of(self, night: dt.date) -> str:
+        """The file that a pull of a night writes: the glob with the night in place of its '*'."""
+        return self.glob.replace("*", night.strftime(self.batch.format or ""), 1)
+
+
+DECLARED = "declared"
+HEADERLESS_KINDS = frozenset({"csv", "tsv", "xlsx", "xls"})
+KINDS_OF_OPTION = {"fields": ("fixed",), "widths_in": ("fixed",), "table": ("sqlite",), "query": ("sqlite",), "records": ("json", "xml")}
+
+
+class FixedField(_Part):
+    """One field of a line of fixed width."""
+
+    name: str = Field(min_length=1)
+    width: int = Field(ge=1)
+
 
 class Format(_Part):
     """The shape of a delivered file. gz and zip around it are recognised by their first bytes."""
 
-    kind: Literal["csv", "tsv", "xlsx", "xls", "json", "ndjson", "parquet"]
-    encoding: str = Field("utf-8", description="any encoding that Python knows; a byte order mark is accepted and dropped")
+    kind: Literal["csv", "tsv", "fixed", "xlsx", "xls", "json", "ndjson", "xml", "parquet", "sqlite"]
+    encoding: str = Field(
+        "utf-8",
+        description="any encoding that Python knows; a byte order mark is accepted and dropped; xml: 'declared', its default, is what "
+        "the document says of itself",
+    )
     delimiter: str = Field(",", min_length=1, max_length=1)
     quote: str | None = Field('"', description="quote character; null when the delivery never quotes")
     quoted_lines: bool = Field(False, description="each line is one quoted string that holds the whole row")
@@ -107,13 +129,39 @@ class Format(_Part):
         "refuse", description="what a data row equal to the header means: rejected, or skipped as filtered"
     )
     sheet: str | None = Field(None, description="sheet name, or /pattern/; the first sheet if absent")
-    records: str | None = Field(None, description="json: dotted path to the array of records; the document itself if absent")
+    records: str | None = Field(
+        None,
+        description="json: dotted path to the array of records; the document itself if absent. xml: path of element names from the root "
+        "to the element of a record, as in answer/calls/call; '*' for any name",
+    )
+    fields: tuple[FixedField, ...] = Field((), description="fixed: the fields of a line, in their order; padding spaces are dropped")
+    widths_in: Literal["characters", "bytes"] = Field(
+        "characters", description="fixed: what widths count; bytes are those of 'encoding', in which an ideograph of GBK takes two"
+    )
+    table: str | None = Field(None, min_length=1, description="sqlite: the table or view to read")
+    query: str | None = Field(None, min_length=1, description="sqlite: a single SELECT to read instead of a table")
     member: str | None = Field(None, description="zip: glob of the members to read; all if absent")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _encoding_of_xml(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("kind") == "xml" and "encoding" not in value:
+            return {**value, "encoding": DECLARED}
+        return value
+
     @model_validator(mode="after")
-    def _names_without_header(self) -> Format:
-        if self.header_rows == 0 and not self.names and self.kind in {"csv", "tsv", "xlsx", "xls"}:
+    def _complete(self) -> Format:
+        if self.header_rows == 0 and not self.names and self.kind in HEADERLESS_KINDS:
             raise ValueError("a delivery without header needs 'names'")
+        for option, kinds in KINDS_OF_OPTION.items():
+            if option in self.model_fields_set and self.kind not in kinds:
+                raise ValueError(f"'{option}' is for {' and '.join(kinds)} deliveries, not for {self.kind}")
+        if self.kind == "xml" and not self.records:
+            raise ValueError("kind 'xml' needs 'records', the path to the element of a record")
+        if self.kind == "fixed" and not self.fields:
+            raise ValueError("kind 'fixed' needs 'fields', each with its 'name' and 'width'")
+        if self.kind == "sqlite" and (self.table is None) == (self.query is None):
+            raise ValueError("kind 'sqlite' needs either 'table' or 'query'")
         return self
 
 
@@ -122,6 +170,94 @@ class Variant(_Part):
 
     match: str = Field(description="glob on the path below landing")
     format: Format
+
+
+VARIABLE = r"^[A-Z][A-Z0-9_]*$"
+
+
+def _is_variable(name: str) -> str:
+    if not re.match(VARIABLE, name):
+        raise ValueError(
+            "must be the name of an environment variable, such as CALL_DATABASE: no address and no secret stands in a contract"
+        )
+    return name
+
+
+Variable = Annotated[str, AfterValidator(_is_variable), Field(json_schema_extra={"pattern": VARIABLE})]
+
+
+class PullCursor(_Part):
+    """What has been pulled before is not pulled again: only rows whose cursor is not below the highest one seen."""
+
+    column: str = Field(min_length=1, description="delivered column that grows with every change: a time of change or a running number")
+    overlap: int = Field(
+        0, ge=0, description="seconds (of a time) or steps (of a number) below the last cursor that are pulled again: rows committed late"
+    )
+    parameter: str | None = Field(None, description="rest: the query parameter that takes the cursor")
+    format: str | None = Field(None, description="strptime format of a time as text that is not ISO")
+
+
+class PullPages(_Part):
+    """rest: how an answer that comes in pages goes on."""
+
+    by: Literal["page", "offset", "cursor"] = Field(
+        description="page: numbered pages; offset: rows to pass over; cursor: each page names what to ask for next"
+    )
+    parameter: str = Field(min_length=1, description="query parameter that takes page, offset or cursor")
+    first: int = Field(1, ge=0, description="page: the number of the first one")
+    size: int | None = Field(None, ge=1, description="rows asked for per page; a shorter page is the last one")
+    size_parameter: str | None = Field(None, description="query parameter that takes 'size'")
+    next: str | None = Field(None, description="cursor: dotted path to the next cursor in the answer; null or absent on the last page")
+    total: str | None = Field(None, description="dotted path to the number of all rows in the answer: what came in is held against it")
+
+    @model_validator(mode="after")
+    def _goes_on(self) -> PullPages:
+        if (self.by == "cursor") != (self.next is not None):
+            raise ValueError("'next' belongs to pages by cursor, and they need it")
+        if self.size_parameter and self.size is None:
+            raise ValueError("'size_parameter' needs 'size'")
+        return self
+
+
+class PullToken(_Part):
+    """rest: the header that says who asks."""
+
+    variable: Variable
+    header: str = Field("Authorization", pattern=r"^[A-Za-z0-9-]+$")
+    scheme: str | None = Field("Bearer", description="word before the token; null for none")
+
+
+class Pull(_Part):
+    """The source is not delivered but fetched, each night, into landing: one file a night, where landing.glob has its '*'.
+
+    A home in which the variable of ``server`` is not set does not expect the source.
+    """
+
+    kind: Literal["sql", "rest"]
+    server: Variable = Field(description="environment variable with the address: postgresql://…, sqlite:///path, or http(s)://…")
+    table: str | None = Field(None, description="sql: table or view, with its schema before a dot; only the mapped columns are selected")
+    path: str | None = Field(None, pattern=r"^/", description="rest: path below the address")
+    records: str | None = Field(None, description="rest: dotted path to the array of records; the answer itself if absent")
+    parameters: dict[str, str] = Field({}, description="rest: query parameters of every request")
+    pages: PullPages | None = Field(None, description="rest: how the answer is paged; one answer holds everything if absent")
+    token: PullToken | None = None
+    cursor: PullCursor | None = None
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Pull:
+        if self.kind == "sql":
+            foreign = sorted({"path", "records", "parameters", "pages", "token"} & self.model_fields_set)
+            if self.table is None:
+                raise ValueError("kind 'sql' needs 'table'")
+        else:
+            foreign = ["table"] if self.table is not None else []
+            if self.path is None:
+                raise ValueError("kind 'rest' needs 'path'")
+            if self.cursor is not None and self.cursor.parameter is None:
+                raise ValueError("the 'cursor' of kind 'rest' needs the 'parameter' that takes it")
+        if foreign:
+            raise ValueError(f"'{foreign[0]}' is not for kind '{self.kind}'")
+        return self
 
 
 class Extract(_Part):
@@ -228,7 +364,7 @@ class Reduce(_Part):
     """The source may enter as counts only: rows are grouped at ingest and ``row_count`` says how many stood behind each."""
 
     by: tuple[str, ...] = Field(min_length=1, description="canonical columns to group by")
-    sums: tuple[str, ...] = Field((), description="canonical integer columns that are summed")
+    sums: tuple[str, ...] = Field((), description="canonical integer and decimal columns that are summed")
 
 
 class Correction(_Part):
@@ -253,6 +389,7 @@ class Contract(_Part):
     due: dt.time | None = Field(None, description="local time of the day after, by which the delivery is expected")
     grade: Grade
     landing: Landing
+    pull: Pull | None = Field(None, description="where the pool fetches the source itself")
     format: Format
     variants: tuple[Variant, ...] = ()
     extract: Extract

@@ -12,8 +12,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from dagster_project.audit import expectations
-from dagster_project.city.simulate import is_simulated
+from dagster_project.city.origin import is_simulated
 from dagster_project.contracts.load import load_catalogue
+from dagster_project.extract.state import is_connected
 from dagster_project.home import Home
 from dagster_project.ingest.deidentify import KEY_FILE, HashKeyError, create_key, load_key
 from dagster_project.ingest.landing import discover
@@ -51,9 +52,9 @@ def prepare_instance(home: Home) -> None:
 
 
 def groups_with_deliveries(home: Home) -> tuple[str, ...]:
-    """The groups of which landing holds at least one file."""
+    """The groups of which landing holds at least one file, or of which a source is pulled from a server that is named."""
     contracts = load_catalogue().contracts
-    return tuple(sorted({c.group for c in contracts if any(discover(c, home.landing))}))
+    return tuple(sorted({c.group for c in contracts if is_connected(c) or any(discover(c, home.landing))}))
 
 
 def settle_groups(home: Home, asked_for: tuple[str, ...]) -> None:
@@ -87,12 +88,13 @@ def settle_key(home: Home) -> None:
         PROGRESS.say("the deliveries are simulated: a key for hashing was made for them")
 
 
-def _last_delivered_night(home: Home) -> dt.date:
+def _last_delivered_night(home: Home, newest: dt.date) -> dt.date:
+    """The night of the newest delivery; of a home that pulls all it has and has not pulled yet, the newest night."""
     from dagster_project.defs.night import FIRST_NIGHT
 
-    groups = home.enabled_groups()
-    dates = [f.batch_date for c in load_catalogue().contracts if c.group in groups for f in discover(c, home.landing)[0]]
-    return max(dates, default=FIRST_NIGHT)
+    contracts = [c for c in load_catalogue().contracts if c.group in home.enabled_groups()]
+    dates = [f.batch_date for c in contracts for f in discover(c, home.landing)[0]]
+    return max(dates, default=newest if any(map(is_connected, contracts)) else FIRST_NIGHT)
 
 
 def _end_runs_of_dead_processes(instance: object) -> None:
@@ -129,7 +131,7 @@ def process_nights(home: Home, first: dt.date | None, last: dt.date | None, grou
         from dagster_project.defs.resources import adopt
 
         newest = last_night(dt.datetime.now(tz=ZoneInfo(TIMEZONE)))
-        last = last or min(_last_delivered_night(home), newest)
+        last = last or min(_last_delivered_night(home, newest), newest)
         first = first or last
         if not FIRST_NIGHT <= first <= last <= newest:
             raise NotReadyError(

@@ -1,5 +1,6 @@
 """Every contract as an asset with its checks; one step per domain, so that a night stays a handful of steps."""
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,8 @@ from dagster_project.contracts.entities import Entity
 from dagster_project.contracts.load import load_catalogue
 from dagster_project.contracts.model import Contract
 from dagster_project.defs.night import NIGHTS, RETRY_INFRASTRUCTURE_ERRORS, SINGLE_RUN, as_of
+from dagster_project.extract.source import extract_source
+from dagster_project.extract.state import is_connected
 from dagster_project.home import Home
 from dagster_project.ingest.night import SourceCheck, SourceResult, ingest_source
 from dagster_project.progress import PROGRESS
@@ -88,6 +91,14 @@ def _events(contract: Contract, result: SourceResult) -> Iterator[Any]:
     yield from _check_results(key, result.checks)
 
 
+def _pull(home: Home, contracts: list[Contract], night: dt.date) -> None:
+    """Fetch what is not delivered; a server that fails shows in the checks of its source."""
+    if contracts:
+        with PROGRESS.phase("pull"):
+            for contract in contracts:
+                extract_source(contract, home.landing, home.pulls, night, PROGRESS.say)
+
+
 def ingest_step(domain: str, contracts: list[Contract], entities: dict[str, Entity]) -> dg.AssetsDefinition:
     """The step that ingests the selected sources of one domain; a source with bad data is held and stops nobody."""
     by_key = {source_key(c): c for c in contracts}
@@ -102,13 +113,15 @@ def ingest_step(domain: str, contracts: list[Contract], entities: dict[str, Enti
     )
     def _ingest(context: dg.AssetExecutionContext) -> Iterator[Any]:
         home, night = Home.at().ensure(), as_of(context)
-        with home.writing(f"ingest of {domain}"), PROGRESS.phase("ingest"):
-            for key in sorted(context.selected_asset_keys):
-                contract = by_key[key]
-                result = ingest_source(home, contract, entities[contract.entity], night, progress=PROGRESS.say)
-                for message in result.messages:
-                    context.log.warning(message)
-                yield from _events(contract, result)
+        selected = [by_key[key] for key in sorted(context.selected_asset_keys)]
+        with home.writing(f"ingest of {domain}"):
+            _pull(home, [c for c in selected if is_connected(c)], night)
+            with PROGRESS.phase("ingest"):
+                for contract in selected:
+                    result = ingest_source(home, contract, entities[contract.entity], night, progress=PROGRESS.say)
+                    for message in result.messages:
+                        context.log.warning(message)
+                    yield from _events(contract, result)
 
     return _ingest
 

@@ -1,8 +1,10 @@
 """dbt as Dagster assets: the project in place, one invocation a night."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +28,7 @@ from dagster_project.progress import PROGRESS
 PROJECT_FOLDER = Path(__file__).resolve().parents[2] / "dbt"
 TARGET_FOLDER = PROJECT_FOLDER / "target"
 MANIFEST = TARGET_FOLDER / "manifest.json"
+PARSED = ("partial_parse.msgpack", MANIFEST.name)
 DBT = Path(sys.executable).with_name("dbt")
 LAYERS = ("staging", "intermediate", "marts", "seeds")
 
@@ -36,16 +39,27 @@ def _newest_project_file() -> float:
 
 
 def ensure_manifest() -> Path:
-    """Parse the dbt project if its manifest is missing or older than any of its files."""
+    """Parse the dbt project if its manifest is missing or older than any of its files; another process sees the old or the new one."""
     if not MANIFEST.exists() or MANIFEST.stat().st_mtime < _newest_project_file():
-        arguments = ["--quiet", "parse", "--project-dir", PROJECT_FOLDER, "--profiles-dir", PROJECT_FOLDER, "--target-path", TARGET_FOLDER]
-        environment = {**os.environ, "POOL_HOME": str(Home.at().root), "DBT_LOG_PATH": str(TARGET_FOLDER), "DO_NOT_TRACK": "1"}
-        started = time.time()
-        finished = subprocess.run([str(a) for a in (DBT, *arguments)], env=environment, capture_output=True, text=True, check=False)
-        if finished.returncode != 0:
-            raise RuntimeError(f"the dbt project does not parse:\n{finished.stdout}{finished.stderr}")
-        os.utime(MANIFEST, (started, started))  # a file changed while dbt parsed is not in the manifest
+        TARGET_FOLDER.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=TARGET_FOLDER, prefix=".parsing-") as draft:
+            _parse(Path(draft))
     return MANIFEST
+
+
+def _parse(draft: Path) -> None:
+    for name in PARSED:
+        if (TARGET_FOLDER / name).exists():
+            shutil.copy2(TARGET_FOLDER / name, draft)
+    arguments = ["--quiet", "parse", "--project-dir", PROJECT_FOLDER, "--profiles-dir", PROJECT_FOLDER, "--target-path", draft]
+    environment = {**os.environ, "POOL_HOME": str(Home.at().root), "DBT_LOG_PATH": str(draft), "DO_NOT_TRACK": "1"}
+    started = time.time()
+    finished = subprocess.run([str(a) for a in (DBT, *arguments)], env=environment, capture_output=True, text=True, check=False)
+    if finished.returncode != 0:
+        raise RuntimeError(f"the dbt project does not parse:\n{finished.stdout}{finished.stderr}")
+    for name in PARSED:
+        os.utime(draft / name, (started, started))  # a file changed while dbt parsed is not in the manifest
+        (draft / name).replace(TARGET_FOLDER / name)
 
 
 @dataclass(frozen=True)
@@ -62,7 +76,7 @@ def table_facts(candidate: Path, lineage: Lineage) -> dict[str, TableFacts]:
         rows = dict(connection.execute("select table_name, estimated_size from duckdb_tables()").fetchall())
         columns = connection.execute("select table_name, column_name, data_type from duckdb_columns() order by column_index").fetchall()
     of_table: dict[str, list[dg.TableColumn]] = defaultdict(list)
-    described = {node.name: node.column_descriptions for node in lineage.nodes.values()}
+    described = {node.name: node.column_descriptions for node in lineage.nodes.values() if node.kind != "source"}
     for table, column, data_type in columns:
         of_table[table].append(dg.TableColumn(column, data_type.lower(), description=described.get(table, {}).get(column)))
     return {table: TableFacts(count, dg.TableSchema(columns=of_table[table])) for table, count in rows.items()}

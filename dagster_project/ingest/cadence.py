@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Iterable
 
 from dagster_project.contracts.model import Cadence, Contract
+from dagster_project.extract.state import is_connected
 
 NIGHT_RUNS_AT = dt.time(2, 0)
 
@@ -15,13 +16,13 @@ def missing_deliveries(contract: Contract, delivered: Iterable[dt.date], night: 
     """Names of the periods, oldest first, from the first delivery on, for which no batch came although it was due by ``night``.
 
     A batch stands for the period that its date lies in. A delivery due later than the night's run is expected a day later. A source
-    that never delivered is missing as a whole; 'irregular' is never missing.
+    that never delivered is missing as a whole, unless it is one to be pulled and no server is named; 'irregular' is never missing.
     """
     dates = sorted(d for d in delivered if d <= night)
     if contract.cadence == "irregular":
         return []
     if not dates:
-        return ["any delivery"]
+        return [] if contract.pull is not None and not is_connected(contract) else ["any delivery"]
     if contract.cadence == "once":
         return []
     late = contract.due is not None and contract.due > NIGHT_RUNS_AT

@@ -35,9 +35,9 @@ class SourceCheck:
 
 
 def check_source(
-    contract: Contract, plan: SourcePlan, night: dt.date, batches: list[BatchReceipt], files: list[FileReceipt]
+    contract: Contract, plan: SourcePlan, night: dt.date, batches: list[BatchReceipt], files: list[FileReceipt], pull_failure: str = ""
 ) -> tuple[SourceCheck, ...]:
-    """Every check of a source, from its receipts up to the night."""
+    """Every check of a source, from its receipts up to the night; ``pull_failure`` says why it could not be pulled."""
     return (
         _balance(batches, files),
         _of_batches("readable", [b for b in batches if b.status == "failed"]),
@@ -45,6 +45,7 @@ def check_source(
         _of_files("refused_files", "block", [r for r in plan.undated if not r.waiting]),
         _of_files("waiting_files", "warn", plan.waiting),
         _gone(plan),
+        _pull(pull_failure, night),
         _cadence(contract, batches, night),
         _volume(contract, batches),
         _rule_warnings(contract, batches),
@@ -80,6 +81,11 @@ def _gone(plan: SourcePlan) -> SourceCheck:
     words = "left landing before their time, their rows stay in the pool; to take rows out, deliver the file without them"
     rows = [{"file": name} for name in plan.gone]
     return _check("gone_files", "warn", rows, [f"{len(rows)} files {words}: {', '.join(plan.gone[:5])}"] if rows else [])
+
+
+def _pull(failure: str, night: dt.date) -> SourceCheck:
+    rows = [{"night": night.isoformat(), "detail": failure}] if failure else []
+    return _check("pull", "warn", rows, (f"not delivered for {night}: {failure}" for _ in rows))
 
 
 def _cadence(contract: Contract, batches: list[BatchReceipt], night: dt.date) -> SourceCheck:

@@ -135,6 +135,9 @@ class Cleaner:
 
 
 def _widest(type: pa.DataType) -> pa.DataType | None:
+    """The type in which values of codes are read before they are cast; None for their own."""
+    if pa.types.is_decimal(type):
+        return type
     return pa.string() if pa.types.is_temporal(type) else None
 
 

@@ -11,14 +11,16 @@ import fnmatch
 import importlib
 import os
 import struct
+import tempfile
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, BinaryIO, Protocol
+from typing import IO, BinaryIO, Protocol, cast
 
 from dagster_project.ingest.readers.raw import UnreadableFile
 
@@ -34,7 +36,8 @@ class Limits:
     looked at from ``ratio_from_bytes`` on; ``members``: of a zip; ``record_bytes``: one row of text or one json record;
     ``document_bytes``, ``workbook_cells`` (the rectangle that a sheet spans), ``workbook_memory`` and ``workbook_seconds`` (of a
     processor): of a workbook, whose format must be read as a whole;
-    ``json_depth``: levels of nested arrays and objects.
+    ``json_depth``: levels of nested arrays and objects; ``query_seconds``: that a
+    delivered database may take to be read.
     """
 
     expanded_bytes: int = 64 << 30
@@ -47,6 +50,7 @@ class Limits:
     workbook_memory: int = 4 << 30
     workbook_seconds: int = 900
     json_depth: int = 64
+    query_seconds: int = 900
 
 
 DEFAULT_LIMITS = Limits()
@@ -75,7 +79,7 @@ _OTHER_ARCHIVES = {
     b"\x28\xb5\x2f\xfd": "Zstandard",
 }
 _GZIP, _ZIP = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")
-_OLE, _PARQUET = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PAR1"
+_OLE, _PARQUET, _SQLITE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PAR1", b"SQLite format 3\0"
 _WORKBOOKS = {"xlsx", "xls"}
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, RuntimeError, IndexError, OverflowError)
 """What zipfile raises on damaged archives."""
@@ -132,9 +136,11 @@ def _refuse_foreign(head: bytes, kind: str) -> None:
             raise UnreadableFile(f"is an Excel 97 workbook or another OLE document, the contract says {kind}")
         if head.startswith(_PARQUET):
             raise UnreadableFile(f"is a Parquet file, the contract says {kind}")
+    if kind != "sqlite" and head.startswith(_SQLITE):
+        raise UnreadableFile(f"is an SQLite database, the contract says {kind}")
 
 
-class _Peeked:
+class Peeked:
     """A stream whose first bytes were looked at; an error met while looking is raised behind them."""
 
     def __init__(self, stream: ByteStream, size: int) -> None:
@@ -165,7 +171,7 @@ class _Peeked:
 
 
 def _refusing_archives(stream: ByteStream, kind: str, outer: str) -> ByteStream:
-    peeked = _Peeked(stream, 512)
+    peeked = Peeked(stream, 512)
     if peeked.head.startswith(_GZIP) or (peeked.head.startswith(_ZIP) and kind not in _WORKBOOKS):
         raise UnreadableFile(f"holds an archive inside its {outer}; deliver one level of compression")
     _refuse_foreign(peeked.head, kind)
@@ -390,7 +396,7 @@ def open_characters(stream: ByteStream, encoding: str) -> TextStream:
 def _without_mark(stream: ByteStream, encoding: str) -> tuple[ByteStream, str, int]:
     """The stream behind its byte order mark, its codec, and the length of the mark."""
     codec = codec_name(encoding)
-    peeked = _Peeked(stream, 1024)
+    peeked = Peeked(stream, 1024)
     head = peeked.head
     mark, marked = next(((m, c) for m, c in _MARKS if head.startswith(m)), (b"", ""))
     if marked == "gb18030" and codec not in {"gb18030", "gbk"}:
@@ -452,6 +458,17 @@ class _Transcoded:
             return self._text.read(size).encode("utf-8")
         except UnicodeEncodeError:
             raise UnreadableFile("holds an unpaired surrogate, which stands for no character; have the file delivered again") from None
+
+
+def seekable(content: Content, stack: ExitStack) -> IO[bytes]:
+    """A content as a file that can be read from anywhere: what comes out of an archive goes through an unnamed temporary file."""
+    if content.plain_path is not None:
+        return cast(IO[bytes], content.stream)
+    spool = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
+    while piece := content.stream.read(READ_BYTES):
+        spool.write(piece)
+    spool.seek(0)
+    return cast(IO[bytes], spool)
 
 
 def read_whole(stream: ByteStream, limit: int, what: str) -> bytes:

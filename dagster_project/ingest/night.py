@@ -16,6 +16,7 @@ import duckdb
 from dagster_project.contracts.entities import Entity
 from dagster_project.contracts.model import Contract
 from dagster_project.contracts.version import contract_version
+from dagster_project.extract.state import failure_of
 from dagster_project.home import Home
 from dagster_project.ingest.batch import BatchPlan, failed_batch, ingest_batch, refused_receipt
 from dagster_project.ingest.cadence import missing_deliveries
@@ -147,7 +148,7 @@ def ingest_source(
                 seconds[phase] += spent
             rows = sum(f.rows_read for f in of_batch)
             say(f"{contract.id} {batch_plan.batch_date}: {rows:,} rows in {len(of_batch)} files, {receipt.status}")
-        return _result(contract, plan, night, receipts, made, files, dict(seconds))
+        return _result(contract, plan, night, receipts, made, files, dict(seconds), failure_of(contract, home.pulls, night))
 
 
 def _made(
@@ -219,10 +220,11 @@ def _result(
     made: list[BatchReceipt],
     files: list[FileReceipt],
     seconds: dict[str, float],
+    failure: str,
 ) -> SourceResult:
     batches = [b for b in receipts.batches(contract.id) if b.batch_date <= night]
     known_files = [f for f in receipts.files(contract.id) if f.batch_date <= night]
-    checks = check_source(contract, plan, night, batches, known_files)
+    checks = check_source(contract, plan, night, batches, known_files, failure)
     in_pool = [b for b in batches if b.in_pool]
     return SourceResult(
         contract.id,

@@ -17,7 +17,7 @@ class Reducer:
     def __init__(self, mapping: Mapping, connection: duckdb.DuckDBPyConnection) -> None:
         reduce = mapping.contract.reduce
         assert reduce is not None
-        filled_in = (name for name in mapping.stored if name not in mapping.delivered)
+        filled_in = (name for name in mapping.stored if name not in mapping.delivered and name not in reduce.sums)
         self._by = tuple(dict.fromkeys((*reduce.by, *filled_in)))
         self._sums = tuple(dict.fromkeys(reduce.sums))
         self._connection = connection
@@ -47,7 +47,7 @@ class Reducer:
 
     def _grouped(self, rows: pa.Table, counted: str) -> pa.Table:
         keys = ", ".join(quoted(name) for name in self._by)
-        sums = "".join(f", cast(sum({quoted(name)}) as bigint) as {quoted(name)}" for name in self._sums)
+        sums = "".join(f", cast(sum({quoted(name)}) as {_sql_type(rows.schema.field(name).type)}) as {quoted(name)}" for name in self._sums)
         return self._query(rows, f"select {keys}{sums}, cast({counted} as bigint) as row_count from rows_of_file group by {keys}")
 
     def _query(self, rows: pa.Table, sql: str) -> pa.Table:
@@ -56,3 +56,8 @@ class Reducer:
             return self._connection.execute(sql).to_arrow_table()
         finally:
             self._connection.unregister("rows_of_file")
+
+
+def _sql_type(summed: pa.DataType) -> str:
+    """A sum has the type of what is summed: no digit of a decimal is lost, and an overflow fails."""
+    return f"decimal({summed.precision},{summed.scale})" if pa.types.is_decimal(summed) else "bigint"

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from reading import Outcome, read, write
 
-from dagster_project.ingest.readers import DEFAULT_LIMITS, json_records
+from dagster_project.ingest.readers import DEFAULT_LIMITS, json_records, keyed
 
 RECORDS = '[{"id":1,"name":"张三","reserver01":null},{"id":2,"name":"李四","reserver01":null}]'
 
@@ -166,7 +166,7 @@ def test_record_larger_than_the_limit(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_records_and_numbers_across_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_records, "READ_CHARACTERS", 7)
-    monkeypatch.setattr(json_records, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(keyed, "CHUNK_ROWS", 3)
     records = [{"id": 10**n, "name": "名" * n} for n in range(20)]
     outcome = read_json(write(tmp_path, json.dumps({"total": 12345, "list": records}, ensure_ascii=False)), records="list")
     assert outcome.rows == [(n + 1, (str(10**n), "名" * n)) for n in range(20)]
@@ -179,13 +179,13 @@ def test_missing_key_is_a_missing_column(tmp_path: Path) -> None:
 
 
 def test_optional_key_that_comes_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_records, "CHUNK_ROWS", 1)
+    monkeypatch.setattr(keyed, "CHUNK_ROWS", 1)
     outcome = read_lines(write(tmp_path, '{"id":1}\n{"id":2,"name":"b"}\n'), ["id"], optional=[("name",)])
     assert [chunk.columns.to_pylist() for chunk in outcome.chunks] == [[{"id": "1"}], [{"id": "2", "name": "b"}]]
 
 
 def test_column_that_changes_its_name_within_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_records, "CHUNK_ROWS", 1)
+    monkeypatch.setattr(keyed, "CHUNK_ROWS", 1)
     outcome = read_lines(write(tmp_path, '{"no":1}\n{"id":2}\n'), [("id", "no")])
     assert outcome.numbers == [1]
     assert "column 'no' comes under another name further down in the file" in outcome.message

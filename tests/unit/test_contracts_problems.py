@@ -17,6 +17,7 @@ group: city
 domain: call
 entity: incident
 owner: command_centre
+systems: [S02]
 cadence: daily
 due: 10:30
 grade: internal
@@ -65,6 +66,8 @@ MISTAKES = [
     ("cadence: daily", "cadence: dayly", "cadence", "'dayly' is none of", "did you mean 'daily'?"),
     ("kind: csv", "kind: cvs", "format.kind", "'cvs' is none of", "did you mean 'csv'?"),
     ("owner: command_centre\n", "", "owner", "the key 'owner' is missing", ""),
+    ("[S02]", "[S02, S16]", "systems[1]", "system 'S16' must stay out of the pool", "nothing of it may be landed"),
+    ("[S02]", "[S0Z]", "systems[0]", "there is no system 'S0Z'", "did you mean"),
     ("group: city", "group: City", "group", "'City' is not a name", "a-z"),
     ("from: GLLX", "from: 2013", "columns.relation.from", "2013 is read as int, text is needed", "put it in quotes"),
     ("[JQLBDM, LBDM]", "[JQLBDM, 3]", "columns.category.from[1]", "3 is read as int", "put it in quotes"),

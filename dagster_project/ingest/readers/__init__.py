@@ -13,11 +13,14 @@ from dagster_project.contracts.model import Format
 from dagster_project.ingest.decode import DEFAULT_LIMITS, Content, Limits, open_contents
 from dagster_project.ingest.landing import DeliveredFile, still_same
 from dagster_project.ingest.readers.delimited import read_delimited
+from dagster_project.ingest.readers.fixed import read_fixed
 from dagster_project.ingest.readers.header import Request, delivered_as
 from dagster_project.ingest.readers.json_records import read_json, read_ndjson
 from dagster_project.ingest.readers.parquet import read_parquet
 from dagster_project.ingest.readers.raw import RawChunk, RawReject, UnreadableFile, shape_of
+from dagster_project.ingest.readers.sqlite import read_sqlite
 from dagster_project.ingest.readers.workbook import read_workbook
+from dagster_project.ingest.readers.xml_records import read_xml
 
 __all__ = ["DEFAULT_LIMITS", "Limits", "RawChunk", "RawReject", "UnreadableFile", "delivered_as", "read_file", "shape_of"]
 
@@ -37,7 +40,7 @@ def read_file(
     ``wanted`` and ``optional`` are groups of aliases: of each group the first delivered name is read; a group of ``wanted`` without a
     delivered column is an error, one of ``optional`` is absent from the chunks. ``known`` are delivered columns that the contract
     names but does not read (personal ones that are dropped); ``ignore`` is the contract's list: any column beyond these is an error,
-    '*' allows all. Every chunk of a member holds the same columns, except json, where an optional one may come later.
+    '*' allows all. Every chunk of a member holds the same columns, except json and xml, where an optional one may come later.
 
     Rows yielded before an error count as decoded. Raises UnreadableFile, and nothing else, for whatever is wrong with the file.
     """
@@ -68,4 +71,10 @@ def _read_content(content: Content, name: str, format: Format, request: Request,
         return read_json(content.stream, name, format, request, limits)
     if format.kind == "ndjson":
         return read_ndjson(content.stream, name, format, request, limits)
+    if format.kind == "xml":
+        return read_xml(content.stream, name, format, request, limits)
+    if format.kind == "fixed":
+        return read_fixed(content.stream, name, format, request, limits)
+    if format.kind == "sqlite":
+        return read_sqlite(content, name, format, request, limits)
     return read_parquet(content, name, format.encoding, request, limits)

@@ -364,12 +364,13 @@ def _decode_all(table: pa.Table, layout: _Layout) -> pa.Table:
     for picked in layout.picked:
         column = table.column(str(picked.position))
         if not pa.types.is_string(column.type):
-            column = pa.chunked_array([_decode(piece, layout.codec) for piece in column.chunks], pa.string())
+            column = pa.chunked_array([decode_column(piece, layout.codec) for piece in column.chunks], pa.string())
         decoded[picked.name] = column
     return pa.table(decoded)
 
 
-def _decode(values: pa.BinaryArray, codec: str) -> pa.StringArray:
+def decode_column(values: pa.BinaryArray, codec: str) -> pa.StringArray:
+    """Texts of bytes. Raises UnicodeDecodeError, or pyarrow.ArrowInvalid where they are to be UTF-8."""
     if values.offset:
         values = pa.concat_arrays([values.slice(0, 0), values])
     _, offsets, data = values.buffers()

@@ -9,19 +9,15 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from json import scanner
-from typing import Any, NamedTuple
-
-import numpy as np
-import pyarrow as pa
+from typing import Any
 
 from dagster_project.contracts.model import Format
 from dagster_project.ingest.decode import ByteStream, Limits, TextBytes, TextStream, bad_byte, open_characters, open_text
-from dagster_project.ingest.readers.header import Picked, Request, pick_columns
-from dagster_project.ingest.readers.raw import RawChunk, RawReject, UnreadableFile, shape_of, split_off_nul_rows
+from dagster_project.ingest.readers.header import Request
+from dagster_project.ingest.readers.keyed import BadRecord, Delivered, KeyedRows
+from dagster_project.ingest.readers.raw import RawChunk, RawReject, UnreadableFile
 from dagster_project.ingest.readers.records import Dialect, blocks_of_records
 
-CHUNK_ROWS = 32_768
-CHUNK_CHARACTERS = 16 << 20
 READ_CHARACTERS = 1 << 20
 _BLOCK_BYTES = 4 << 20
 _LINES = Dialect(b"\0", None)
@@ -38,18 +34,6 @@ class _Repeating(dict[str, Any]):
     """An object that names a key twice."""
 
 
-class _BadRecord(Exception):  # noqa: N818
-    """A record that cannot become a row."""
-
-
-class _Delivered(NamedTuple):
-    """A record (or the _BadRecord that stands for it), its length, and its text where that may be asked for."""
-
-    value: Any
-    characters: int
-    text: str
-
-
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     return record if len(record) == len(pairs) else _Repeating(record)
@@ -59,42 +43,52 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_Number, pars
 _scan_value: Callable[[str, int], tuple[Any, int]] = scanner.make_scanner(_DECODER)  # type: ignore[arg-type]
 
 
+def parse_exactly(text: str) -> Any:
+    """A JSON document whose numbers keep the text they were delivered in. Raises ValueError."""
+    try:
+        return _DECODER.decode(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def exact_text(value: Any, depth: int) -> str:
+    """What `parse_exactly` gave, as compact JSON text again. Raises BadRecord where it is nested deeper, or names a key twice."""
+    return _json_text(value, depth)
+
+
 def read_json(stream: ByteStream, file_name: str, format: Format, request: Request, limits: Limits) -> Iterator[RawChunk | RawReject]:
     """Read a json document. A broken document is an UnreadableFile at the row reached; its records so far are yielded."""
     path = format.records.split(".") if format.records else []
     window = _Window(open_characters(stream, format.encoding), limits)
-    return _rows(_records_of_document(window, path), _Gathered(file_name, request, limits))
+    return _keyed(file_name, request, limits).of(map(_as_row, _records_of_document(window, path)))
 
 
 def read_ndjson(stream: ByteStream, file_name: str, format: Format, request: Request, limits: Limits) -> Iterator[RawChunk | RawReject]:
     """Read lines of json; a broken line is rejected alone."""
-    return _rows(_records_of_lines(open_text(stream, format.encoding), limits), _Gathered(file_name, request, limits))
+    return _keyed(file_name, request, limits).of(map(_as_row, _records_of_lines(open_text(stream, format.encoding), limits)))
 
 
-def _rows(records: Iterator[_Delivered], gathered: _Gathered) -> Iterator[RawChunk | RawReject]:
-    while True:
-        try:
-            record = next(records, None)
-        except UnreadableFile as error:
-            yield from gathered.rest()
-            error.row = gathered.row + 1
-            raise
-        if record is None:
-            break
-        reject = gathered.add(record)
-        if reject is not None:
-            yield reject
-        if gathered.is_full:
-            yield from gathered.rest()
-    yield from gathered.rest()
+def _keyed(file_name: str, request: Request, limits: Limits) -> KeyedRows:
+    return KeyedRows(file_name, request, "bad_json", lambda value: _nested_text(value, limits.json_depth), frozenset({_Number}))
 
 
-def _records_of_document(window: _Window, path: list[str]) -> Iterator[_Delivered]:
+def _as_row(delivered: Delivered) -> Delivered:
+    """The record, or the BadRecord that says why its value is none."""
+    value = delivered.value
+    if type(value) is dict or isinstance(value, BadRecord):
+        return delivered
+    names_twice = isinstance(value, _Repeating)
+    return delivered._replace(
+        value=BadRecord("the record names a key twice" if names_twice else f"the record is {_kind(value)}, not an object")
+    )
+
+
+def _records_of_document(window: _Window, path: list[str]) -> Iterator[Delivered]:
     yield from _walk(window, path, path)
     window.expect_end()
 
 
-def _records_of_lines(text: TextBytes, limits: Limits) -> Iterator[_Delivered]:
+def _records_of_lines(text: TextBytes, limits: Limits) -> Iterator[Delivered]:
     for block in blocks_of_records(text.stream, _LINES, text.offset, _BLOCK_BYTES, limits.record_bytes):
         for line in block.data.replace(b"\r", b"\n").split(b"\n"):
             stripped = line.strip()
@@ -106,120 +100,19 @@ def _records_of_lines(text: TextBytes, limits: Limits) -> Iterator[_Delivered]:
                 # No line before holds these bytes: it would have been the one that fails.
                 position = block.offset + block.data.index(stripped) + error.start + 1 if text.verbatim else None
                 raise UnreadableFile(bad_byte(text.codec, stripped[error.start], position)) from None
-            yield _Delivered(_parse_line(decoded), len(decoded), decoded)
+            yield Delivered(_parse_line(decoded), len(decoded), decoded)
 
 
 def _parse_line(line: str) -> Any:
     try:
         value, end = _scan_value(line, 0)
     except json.JSONDecodeError as error:
-        return _BadRecord(f"{error.msg} at character {error.pos + 1}")
+        return BadRecord(f"{error.msg} at character {error.pos + 1}")
     except StopIteration as stop:
-        return _BadRecord(f"Expecting value at character {stop.value + 1}")
+        return BadRecord(f"Expecting value at character {stop.value + 1}")
     except RecursionError:
-        return _BadRecord("nested too deeply")
-    return value if end == len(line) else _BadRecord(f"Extra data at character {end + 1}")
-
-
-class _Gathered:
-    """Records, gathered into chunks. ``row`` is the number of the last record seen."""
-
-    def __init__(self, file_name: str, request: Request, limits: Limits) -> None:
-        self.row = 0
-        self._file_name = file_name
-        self._request = request
-        self._limits = limits
-        self._keys: dict[str, None] = {}
-        self._picked: list[Picked] | None = None
-        self._records: list[dict[str, Any]] = []
-        self._numbers: list[int] = []
-        self._characters = 0
-
-    @property
-    def is_full(self) -> bool:
-        return len(self._records) >= CHUNK_ROWS or self._characters >= CHUNK_CHARACTERS
-
-    def add(self, delivered: _Delivered) -> RawReject | None:
-        """Take a record in; what is no record of columns comes back."""
-        self.row += 1
-        value = delivered.value
-        if type(value) is dict:
-            self._characters += delivered.characters
-            self._records.append(value)
-            self._numbers.append(self.row)
-            return None
-        if isinstance(value, _BadRecord):
-            detail = str(value)
-        elif isinstance(value, _Repeating):
-            detail = "the record names a key twice"
-        else:
-            detail = f"the record is {_kind(value)}, not an object"
-        return self._reject(self.row, "nul_byte" if "\0" in delivered.text else "bad_json", detail, delivered.text)
-
-    def _reject(self, number: int, reason: str, detail: str, text: str) -> RawReject:
-        return RawReject(number, reason, detail, shape_of(text), self._file_name)
-
-    def rest(self) -> Iterator[RawChunk | RawReject]:
-        """What is gathered, as a chunk. Raises UnreadableFile when its keys are not the columns that are asked for."""
-        records, numbers = self._records, self._numbers
-        self._records, self._numbers, self._characters = [], [], 0
-        if not records:
-            return
-        for record in records:
-            self._keys.update(dict.fromkeys(record))
-        keys = list(self._keys)
-        values = {picked.name: [record.get(keys[picked.position]) for record in records] for picked in self._pick()}
-        bad: dict[int, str] = {}
-        for column in values.values():
-            for row in [row for row, value in enumerate(column) if type(value) not in _PLAIN]:
-                try:
-                    column[row] = _nested_text(column[row], self._limits.json_depth)
-                except _BadRecord as error:
-                    column[row] = None
-                    bad[row] = str(error)
-        yield from self._chunk(values, numbers, bad)
-
-    def _pick(self) -> list[Picked]:
-        picked = pick_columns(list(self._keys), self._request)
-        before = {p.name: p.position for p in self._picked or ()}
-        now = {p.name: p.position for p in picked}
-        lost = [name for name in before if now.get(name) != before[name]]
-        if lost:
-            raise UnreadableFile(f"column '{lost[0]}' comes under another name further down in the file", row=self.row)
-        self._picked = picked
-        return picked
-
-    def _chunk(self, values: dict[str, list[str | None]], numbers: list[int], bad: dict[int, str]) -> Iterator[RawChunk | RawReject]:
-        try:
-            columns = _table(values)
-        except UnicodeEncodeError:
-            for column in values.values():
-                for row, value in enumerate(column):
-                    if value is not None and _holds_surrogate(value):
-                        column[row] = None
-                        bad[row] = "a string holds an unpaired surrogate, which is no character"
-            columns = _table(values)
-        row_numbers = pa.array(np.array(numbers, dtype=np.int64))
-        if bad:
-            for row, detail in sorted(bad.items()):
-                yield self._reject(numbers[row], "bad_json", detail, ",".join(column[row] or "" for column in values.values()))
-            sound = pa.array([row not in bad for row in range(len(numbers))])
-            columns, row_numbers = columns.filter(sound), row_numbers.filter(sound)
-        columns, row_numbers, rejects = split_off_nul_rows(columns, row_numbers, self._file_name)
-        yield from rejects
-        if len(row_numbers):
-            yield RawChunk(columns, row_numbers, self._file_name)
-
-
-def _table(values: dict[str, list[str | None]]) -> pa.Table:
-    return pa.table({name: pa.array(column, pa.string()) for name, column in values.items()})
-
-
-_PLAIN = {str, _Number, type(None)}
-
-
-def _holds_surrogate(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)
+        return BadRecord("nested too deeply")
+    return value if end == len(line) else BadRecord(f"Extra data at character {end + 1}")
 
 
 def _kind(value: Any) -> str:
@@ -235,11 +128,11 @@ def _nested_text(value: Any, depth: int) -> str:
 
 def _json_text(value: Any, depth: int) -> str:
     if depth == 0:
-        raise _BadRecord("nested too deeply")
+        raise BadRecord("nested too deeply")
     if type(value) is _Number:
         return value
     if type(value) is _Repeating:
-        raise _BadRecord("an object in the record names a key twice")
+        raise BadRecord("an object in the record names a key twice")
     if isinstance(value, dict):
         return "{" + ",".join(f"{json.dumps(k, ensure_ascii=False)}:{_json_text(v, depth - 1)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
@@ -284,7 +177,7 @@ class _Window:
             raise UnreadableFile(self._broken(f"'{expected}' expected" if found else f"it ends where '{expected}' is expected"))
         self._position += 1
 
-    def value(self) -> _Delivered:
+    def value(self) -> Delivered:
         """The next value; its text only where it is no object that may become a row."""
         if not self.peek():
             raise UnreadableFile(self._broken("it ends where a value is expected"))
@@ -302,7 +195,7 @@ class _Window:
             text = "" if type(value) is dict else self._held[self._position : end]
             length = end - self._position
             self._position = end
-            return _Delivered(value, length, text)
+            return Delivered(value, length, text)
 
     def _too_long(self) -> bool:
         return len(self._held) - self._position > self._limits.record_bytes
@@ -317,7 +210,7 @@ class _Window:
             raise UnreadableFile("the JSON document goes on after its end; if each line is a record of its own, say 'kind: ndjson'")
 
 
-def _walk(window: _Window, path: list[str], whole: list[str]) -> Iterator[_Delivered]:
+def _walk(window: _Window, path: list[str], whole: list[str]) -> Iterator[Delivered]:
     """The records at a path of keys; the rest of the document is parsed and dropped."""
     if not path:
         yield from _elements(window, whole)
@@ -341,7 +234,7 @@ def _walk(window: _Window, path: list[str], whole: list[str]) -> Iterator[_Deliv
         raise UnreadableFile(f"the document has no '{path[0]}' where 'records: {'.'.join(whole)}' looks for it")
 
 
-def _elements(window: _Window, whole: list[str]) -> Iterator[_Delivered]:
+def _elements(window: _Window, whole: list[str]) -> Iterator[Delivered]:
     start = window.peek()
     if start == "[":
         window.take("[")

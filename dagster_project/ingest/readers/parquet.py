@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -15,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dagster_project.ingest.decode import Content, Limits, codec_name
+from dagster_project.ingest.decode import Content, Limits, codec_name, seekable
 from dagster_project.ingest.readers.header import Request, pick_columns
 from dagster_project.ingest.readers.raw import RawChunk, RawReject, UnreadableFile, split_off_nul_rows
 
@@ -33,7 +32,7 @@ def read_parquet(content: Content, file_name: str, encoding: str, request: Reque
     row = 0
     with ExitStack() as stack:
         try:
-            file = stack.enter_context(pq.ParquetFile(_seekable(content, stack)))
+            file = stack.enter_context(pq.ParquetFile(seekable(content, stack)))
             schema = file.schema_arrow
             if sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)) > limits.expanded_bytes:
                 raise UnreadableFile(f"expands to more than the limit of {limits.expanded_bytes:,} bytes")
@@ -51,17 +50,6 @@ def read_parquet(content: Content, file_name: str, encoding: str, request: Reque
             reason = "bytes that are no text" if isinstance(error, UnicodeDecodeError) else str(error).split("\n", 1)[0][:200]
             message = f"the Parquet file is damaged or cut off ({reason}); have it delivered again"
             raise UnreadableFile(message, row=row + 1 if row else None) from None
-
-
-def _seekable(content: Content, stack: ExitStack) -> Any:
-    """Parquet is read from its end: what comes out of an archive goes through an unnamed temporary file."""
-    if content.plain_path is not None:
-        return content.stream
-    spool = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
-    while piece := content.stream.read(1 << 20):
-        spool.write(piece)
-    spool.seek(0)
-    return spool
 
 
 def _as_text(values: pa.Array, codec: str, name: str, row: int) -> pa.Array:
