@@ -29,6 +29,7 @@ from dagster_project.audit.checks import (
 )
 from dagster_project.audit.dbt_tests import RowOwners, run_dbt_tests
 from dagster_project.audit.expectations import Worker, WorkerError
+from dagster_project.audit.feeds import products_of_sources
 from dagster_project.audit.lineage import Lineage
 from dagster_project.audit.suites import Suite, all_suites
 from dagster_project.audit.verdict import NOT_AUDITED, Verdict, first_line, presentable_rows
@@ -124,11 +125,6 @@ def _figures(candidate: Candidate) -> tuple[dict[str, Figures], str]:
         return {}, first_line(error)
 
 
-def _products_of_source(candidate: Candidate, contracts: Sequence[Contract]) -> dict[str, frozenset[str]]:
-    lineage = candidate.lineage
-    return {c.id: frozenset(p for p in lineage.products if c.entity in lineage.entities_of(p)) for c in contracts}
-
-
 def needs_verdicts(lineage: Lineage, gathered: Mapping[str, Sequence[Verdict]]) -> list[Verdict]:
     """A product that prints figures of a held one is held with it, and so on along the chain."""
     held = {product for product, verdicts in gathered.items() if any(v.blocks for v in verdicts)}
@@ -211,9 +207,10 @@ def judge(
     say(f"gate: balance and deliveries of {len(contracts)} sources")
     of_source = _source_verdicts(home, candidate, contracts)
     figures, trouble = _figures(candidate)
+    entities = load_entities()
+    fed = products_of_sources(candidate, contracts, entities)
     for product, verdicts in gathered.items():
-        entities = candidate.lineage.entities_of(product)
-        read = [of_source[c.id] for c in contracts if c.entity in entities]
+        read = [of_source[c.id] for c in contracts if product in fed[c.id]]
         for check in ("deliveries", "balance", "freshness") if read else ():
             verdict = folded(product, check, [v[check] for v in read])
             shows_it = check == "deliveries" and candidate.lineage.describes_sources(product)
@@ -233,8 +230,8 @@ def judge(
         verdicts.append(restatement_verdict(candidate, product, baseline))
 
     say(f"gate: {len(candidate.lineage.tests)} dbt tests")
-    owners = RowOwners(_product_of_kpi(candidate), _products_of_source(candidate, contracts))
-    for verdict in run_dbt_tests(candidate, owners, _hidden_columns(load_entities())):
+    owners = RowOwners(_product_of_kpi(candidate), fed)
+    for verdict in run_dbt_tests(candidate, owners, _hidden_columns(entities)):
         gathered[verdict.product].append(verdict)
 
     say(f"gate: {len(suites)} suites of Great Expectations")
