@@ -31,7 +31,7 @@ ui: setup
 	@$(BIN)/pool ui
 
 test: setup
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: setup
 	@$(BIN)/ruff check .

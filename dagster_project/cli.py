@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -83,14 +83,39 @@ def run(
 def simulate(
     directory: Annotated[Path, typer.Option("--out", help="folder to deliver into, usually <home>/landing")],
     seed: Annotated[int, typer.Option(help="the same seed gives the same bytes")] = 1,
+    scale: Annotated[float | None, typer.Option(help="share of a real city's volume; 1 writes one night at real volume")] = None,
     nights: Annotated[int | None, typer.Option(help="nightly deliveries after the initial load")] = None,
+    history_days: Annotated[int | None, typer.Option(help="days of history in the initial load")] = None,
+    counties: Annotated[int | None, typer.Option(help="county bureaus, up to 13")] = None,
+    stations: Annotated[int | None, typer.Option(help="stations of each county, up to 14")] = None,
+    domain: Annotated[
+        list[str] | None,
+        typer.Option(help="deliver only this domain beside calls, cases, mediation and callbacks; repeatable, none for none"),
+    ] = None,
 ) -> None:
-    """Deliver what the systems of a small fictional city would deliver."""
+    """Deliver what the systems of a fictional city would deliver."""
     from dagster_project.city.simulate import simulate as deliver
+    from dagster_project.city.simulate import simulate_real_night
 
     to_stderr()
-    options = {} if nights is None else {"nights": nights}
-    result = deliver(directory, seed=seed, progress=PROGRESS.say, **options)
+    asked = {
+        "scale": scale,
+        "nights": nights,
+        "history_days": history_days,
+        "counties": counties,
+        "stations_per_county": stations,
+        "domains": None if domain is None else [name for name in domain if name != "none"],
+    }
+    options: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    try:
+        if scale != 1:
+            result = deliver(directory, seed=seed, progress=PROGRESS.say, **options)
+        elif set(options) == {"scale"}:
+            result = simulate_real_night(directory, seed=seed, progress=PROGRESS.say)
+        else:
+            raise ValueError("--scale 1 writes one night of a whole city and takes no other size")
+    except ValueError as problem:
+        raise typer.BadParameter(str(problem)) from None
     out.print(f"delivered {result.files} files for the nights up to {result.last_night} into {directory}")
 
 

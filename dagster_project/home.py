@@ -24,7 +24,7 @@ class HomeBusyError(RuntimeError):
 
 @dataclass(frozen=True)
 class Home:
-    """The folders of one pool. ``landing`` may lie elsewhere and is never written to by the pool."""
+    """The folders of one pool. ``landing`` may lie elsewhere; nothing in it is ever changed, and only pulls add to it."""
 
     root: Path
     landing: Path
@@ -47,6 +47,10 @@ class Home:
     @property
     def receipts(self) -> Path:
         return self.root / "receipts.sqlite"
+
+    @property
+    def pulls(self) -> Path:
+        return self.root / "pulls"
 
     @property
     def secrets(self) -> Path:
@@ -95,7 +99,7 @@ class Home:
     def ensure(self) -> Home:
         """Create the folders that must exist before a run; landing, pool and secrets are private to their owner."""
         self.root.mkdir(parents=True, exist_ok=True)
-        for private in (self.pool, self.quarantine, self.secrets, self.warehouse, self.bundles, self.scratch, self.dagster):
+        for private in (self.pool, self.quarantine, self.secrets, self.warehouse, self.bundles, self.scratch, self.dagster, self.pulls):
             private.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.published.mkdir(parents=True, exist_ok=True)
         if not self.landing.exists():

@@ -23,11 +23,13 @@ MODELS = (
     "intermediate/int_kpi_series",
     "intermediate/int_kpi_value",
     "intermediate/int_kpi_dispersion",
+    "intermediate/int_role_change",
     "intermediate/int_kpi_figure",
     "marts/kpi",
 )
 CALENDAR_SEEDS: dict[str, dict[str, str]] = {
     "calendar_root": {},
+    "kpi_grain": {"is_counted_by_day": "boolean"},
     "calendar_weight": {},
     "calendar_day": {"day": "date"},
     "spring_festival": {"year": "integer", "day": "date"},
@@ -133,11 +135,12 @@ def load_units(
     moves: Sequence[tuple[str, str, dt.date, dt.date]] = (),
     heirs: Sequence[tuple[str, str, dt.date]] = (),
     lives: Mapping[str, tuple[dt.date, dt.date | None]] | None = None,
+    roles: Sequence[tuple[str, str, str, dt.date]] = (),
 ) -> None:
-    """``dim_unit``, ``unit_ancestor`` and ``int_unit_assignment`` of a tree given as child → parent.
+    """``dim_unit``, ``unit_ancestor``, ``int_unit_assignment`` and ``stg_responsibility`` of a tree given as child → parent.
 
     ``moves`` are further links (leaf, ancestor, from, until) in place of the leaf's permanent ones; ``heirs`` are (old, new, from);
-    ``lives`` are the days on which a unit exists.
+    ``lives`` are the days on which a unit exists; ``roles`` are (role, from, to, day).
     """
     lives = lives or {}
     moved = {leaf for leaf, *_ in moves}
@@ -185,6 +188,12 @@ def load_units(
         "int_unit_assignment",
         {"group_name": "varchar", "unit_code": "varchar", "leaf_code": "varchar", "valid_from": "date", "valid_to": "date"},
         [(group, u, u, LONG_AGO, FOREVER) for u in parents] + [(group, old, new, day, FOREVER) for old, new, day in heirs],
+    )
+    _create(
+        connection,
+        "stg_responsibility",
+        {"group_name": "varchar", "role": "varchar", "from_unit": "varchar", "to_unit": "varchar", "valid_from": "date"},
+        [(group, *role) for role in roles],
     )
 
 

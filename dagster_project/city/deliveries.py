@@ -102,7 +102,7 @@ class Source:
 
     ``rows`` gives the rows of some records as known at a moment. ``missing_night`` has no delivery (its rows come with the next),
     ``repeated_night`` delivers a file again under another name (``repeated_next``: in the next batch), ``renamed`` is a column that
-    has another name from a night on, ``late``: some new records come two nights late.
+    has another name from a night on, ``late``: some new records come two nights late. ``skips_empty``: nothing new, no file.
     """
 
     source_id: str
@@ -120,6 +120,7 @@ class Source:
     renamed: tuple[str, str] | None = None
     extra: Callable[[Batch, np.random.Generator], list[Row]] | None = None
     history_parts: bool = False
+    skips_empty: bool = False
 
     def path(self, batch: Batch, name: str) -> str:
         return f"{self.domain}/{self.source_id}/{batch.date:%Y%m%d}/{name}"
@@ -150,6 +151,8 @@ def deliver(source: Source, out: Path, plan: Sequence[Batch], seed: int, book: B
             continue
         chosen, arriving = _due_records(source, since, batch, late)
         since = batch.until
+        if source.skips_empty and len(chosen) == 0:
+            continue
         for part, members in enumerate(_parts(source, batch, chosen)):
             relative, spoilt = _deliver_file(source, out, batch, part, members, random, book, arriving)
         if source.repeated_night == batch.night:

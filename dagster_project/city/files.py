@@ -6,9 +6,12 @@ import csv
 import io
 import json
 import re
+import sqlite3
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 Cell = str | int | float | None
 Row = list[Cell]
@@ -20,11 +23,16 @@ WIDTHS = 16
 def write_csv(
     path: Path, header: Sequence[str], rows: Sequence[Row], *, encoding: str, quote_all: bool = False, line_end: str = "\r\n"
 ) -> None:
+    _write(path, csv_bytes(header, rows, encoding=encoding, quote_all=quote_all, line_end=line_end))
+
+
+def csv_bytes(header: Sequence[str], rows: Sequence[Row], *, encoding: str, quote_all: bool = False, line_end: str = "\r\n") -> bytes:
+    """The content of a csv file."""
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL, lineterminator=line_end)
     writer.writerow(header)
     writer.writerows(rows)
-    _write(path, text.getvalue().encode(encoding))
+    return text.getvalue().encode(encoding)
 
 
 def write_json(path: Path, keys: Sequence[str], rows: Sequence[Row], envelope: Sequence[str]) -> None:
@@ -40,6 +48,50 @@ def write_json(path: Path, keys: Sequence[str], rows: Sequence[Row], envelope: S
 def write_ndjson(path: Path, keys: Sequence[str], rows: Sequence[Row]) -> None:
     lines = [json.dumps(dict(zip(keys, row, strict=True)), ensure_ascii=False, separators=(",", ":")) for row in rows]
     _write(path, "".join(line + "\n" for line in lines).encode())
+
+
+def write_xml(path: Path, names: Sequence[str], rows: Sequence[Row], place: Sequence[str], *, encoding: str) -> None:
+    """An exchange document: below the elements of ``place`` one element a record (the last name), a child a column."""
+    *outer, record = place
+    lines = [f'<?xml version="1.0" encoding="{encoding.upper()}"?>', *(f"<{name}>" for name in outer)]
+    for row in rows:
+        cells = "".join(f"<{n}/>" if c is None else f"<{n}>{escape(str(c))}</{n}>" for n, c in zip(names, row, strict=True))
+        lines.append(f"<{record}>{cells}</{record}>")
+    lines += [f"</{name}>" for name in reversed(outer)]
+    _write(path, ("\r\n".join(lines) + "\r\n").encode(encoding))
+
+
+def write_fixed(path: Path, widths: Sequence[int], rows: Sequence[Row], *, encoding: str) -> None:
+    """Lines whose cells are padded to a width in bytes. Raises ValueError for a cell that does not fit."""
+    lines = []
+    for row in rows:
+        cells = ["" if cell is None else str(cell) for cell in row]
+        encoded = [cell.encode(encoding) for cell in cells]
+        if any(len(cell) > width for cell, width in zip(encoded, widths, strict=True)):
+            raise ValueError(f"a cell of {cells} is wider than its field")
+        lines.append(b"".join(cell.ljust(width) for cell, width in zip(encoded, widths, strict=True)))
+    _write(path, b"".join(line + b"\r\n" for line in lines))
+
+
+def write_sqlite(path: Path, table: str, names: Sequence[str], rows: Sequence[Row]) -> None:
+    """A database file with one table."""
+    listed = ", ".join(f'"{name}"' for name in names)
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as base:
+        base.execute(f'create table "{table}" ({listed})')
+        base.executemany(f'insert into "{table}" values ({", ".join("?" * len(names))})', rows)
+        base.execute("vacuum")
+        _write(path, base.serialize())
+
+
+def write_zip(path: Path, members: Mapping[str, bytes]) -> None:
+    """Many files in one."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in sorted(members.items()):
+            entry = zipfile.ZipInfo(name, date_time=FIXED_TIME)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content)
+    _write(path, packed.getvalue())
 
 
 def write_xlsx(path: Path, sheet: str, titles: Sequence[str], header: Sequence[Row], merged: Sequence[str], rows: Sequence[Row]) -> None:

@@ -1,4 +1,4 @@
-"""The units of the city: bureau, counties, stations, squads, and one station that another took over."""
+"""The units of the city: bureau, counties, stations, squads, a station that another took over, one whose responding role moved."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ FOUNDED = dt.date(2000, 1, 1)
 COUNTY_NAMES = (
     "云岭区", "青溪区", "䶮湖县", "白石县", "澄江县", "落雁县", "松涛县", "玉屏湖县", "鹤川县", "锦屿县", "栖霞湾区", "望舒县", "远岫县",
 )  # fmt: skip
-STATION_NAMES = ("城关", "南门", "北桥", "东湖", "西岭", "河口", "新街", "老集", "柳营", "石鼓")
+HANDOVER_AFTER_MERGER = 25
+STATION_NAMES = ("城关", "南门", "北桥", "东湖", "西岭", "河口", "新街", "老集", "柳营", "石鼓", "塔前", "渡口", "桑园", "驿亭")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Unit:
 class Places:
     units: tuple[Unit, ...]
     merger: dt.date
+    handover: dt.date
 
     @property
     def counties(self) -> tuple[Unit, ...]:
@@ -40,6 +42,11 @@ class Places:
     @property
     def stations(self) -> tuple[Unit, ...]:
         return tuple(unit for unit in self.units if unit.level == "station")
+
+    @property
+    def handed_over(self) -> Unit:
+        """The station whose responding role goes to the squad of its county on ``handover``."""
+        return [unit for unit in self.stations if unit.valid_to is None][-1]
 
     def squad_of(self, code: str) -> str:
         """The patrol squad of the county in which a unit lies."""
@@ -74,4 +81,4 @@ def found(counties: int, stations_per_county: int, merger: dt.date) -> Places:
         units.append(Unit(f"{prefix}620000", f"{county}特巡警大队", "squad", code))
         if number == 1:
             units.append(Unit(f"{prefix}519900", f"{county}旧埠派出所", "station", code, FOUNDED, merger, f"{prefix}510100"))
-    return Places(tuple(units), merger)
+    return Places(tuple(units), merger, merger + dt.timedelta(days=HANDOVER_AFTER_MERGER))

@@ -20,7 +20,9 @@ def write_sample(out: Path = SAMPLE) -> Delivery:
     for path in sorted(out.glob("*")):
         if path.name != README:
             shutil.rmtree(path)
-    return simulate(out, seed=20, first_night=dt.date(2025, 9, 1), nights=2, history_days=32, counties=1, stations_per_county=2, scale=0.1)
+    return simulate(
+        out, seed=20, first_night=dt.date(2025, 9, 1), nights=2, history_days=32, counties=1, stations_per_county=2, scale=0.002, domains=()
+    )
 
 
 if __name__ == "__main__":

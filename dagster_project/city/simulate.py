@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,18 +13,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dagster_project.city.deliveries import Book, batches, deliver
-from dagster_project.city.domains import DOMAINS
+from dagster_project.city.domains import chosen_domains
 from dagster_project.city.figures import deliver_figures
+from dagster_project.city.gates import GATES as REAL_GATES
+from dagster_project.city.gates import PASSAGES as REAL_PASSAGES
+from dagster_project.city.gates import deliver_passages
+from dagster_project.city.origin import FAULTS, TRUTH
 from dagster_project.city.systems import deliver_units, sources
 from dagster_project.city.truth import count, quirks
-from dagster_project.city.world import live
+from dagster_project.city.world import GATES, live
 
 FIRST_NIGHT = dt.date(2025, 9, 1)
 NIGHTS = 7
 HISTORY_DAYS = 427
 COUNTIES = 3
 STATIONS_PER_COUNTY = 2
-TRUTH = "truth"
+SCALE = 0.02
+REAL_COUNTIES = 13
+REAL_STATIONS_PER_COUNTY = 14
 
 
 @dataclass(frozen=True)
@@ -47,35 +53,43 @@ def simulate(
     history_days: int = HISTORY_DAYS,
     counties: int = COUNTIES,
     stations_per_county: int = STATIONS_PER_COUNTY,
-    scale: float = 1.0,
+    scale: float = SCALE,
+    gates: int = GATES,
+    domains: Collection[str] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Delivery:
     """Write an initial load of ``history_days`` days and then ``nights`` nightly deliveries below ``out``.
 
     Files stand at <out>/<domain>/<source>/<yyyymmdd>/…; below <out>/truth stand ``kpi_count.parquet`` (the true figures as of the
     last night), ``faults.json`` and ``faults.parquet`` (every fault that was put in, counted and with its place) and
-    ``receipt.parquet`` (what must become of the rows of every file). ``scale`` 1 is about 90 calls a day. The same arguments give
-    the same bytes. Raises ValueError for arguments that make no city.
+    ``receipt.parquet`` (what must become of the rows of every file). ``scale`` 1 is a real city: about 4,500 calls a day. The same arguments give
+    the same bytes. ``domains`` names what is delivered beside calls, cases, disputes, callbacks and units; everything for None.
+    Raises ValueError for arguments that make no city.
     """
     if nights < 0 or history_days < 1 or scale <= 0:
         raise ValueError(f"a city needs nights ≥ 0, history_days ≥ 1 and scale > 0, not {nights}, {history_days}, {scale}")
+    if gates < 0:
+        raise ValueError(f"gates must be 0 or more, not {gates}")
+    beside = chosen_domains(domains)
     say = progress or (lambda text: None)
     out = Path(out)
     first_day = first_night - dt.timedelta(days=history_days)
     last_night = first_night + dt.timedelta(days=nights - 1)
     plan = batches(first_night, nights)
     say(f"a city of {counties} counties lives from {first_day} to {last_night}")
-    world = live(seed, first_day, last_night, counties, stations_per_county, scale)
+    lived = live(seed, first_day, last_night, counties, stations_per_county, scale)
+    world = dataclasses.replace(lived, first_night=first_night, gates=gates)
     book = Book()
     deliver_units(world, out, plan, book)
     for source in sources(world):
         say(f"delivering {source.domain}/{source.source_id}")
         deliver(source, out, plan, seed, book)
-    for domain in DOMAINS:
+    for domain in beside:
+        say(f"delivering {domain.name}")
         domain.deliver(world, out, plan, book)
     say("counting the truth")
     deliver_figures(world, out, plan, book)
-    counts = count(world, book, plan[-1].date)
+    counts = count(world, book, plan[-1].date, beside)
     settings = {
         "seed": seed,
         "first_night": first_night.isoformat(),
@@ -84,14 +98,39 @@ def simulate(
         "counties": counties,
         "stations_per_county": stations_per_county,
         "scale": scale,
+        "gates": gates,
     }
     _write_truth(out / TRUTH, counts, book, {"city": settings, "records": quirks(world, book, plan[-1].date)})
     return Delivery(book.files, plan[0].date, first_night, last_night, out / TRUTH)
 
 
-def is_simulated(landing: Path) -> bool:
-    """Whether the deliveries below a landing folder are of the fictional city."""
-    return (landing / TRUTH / "faults.json").is_file()
+def simulate_real_night(
+    out: Path,
+    *,
+    seed: int = 1,
+    night: dt.date = FIRST_NIGHT,
+    gates: int = REAL_GATES,
+    passages: int = REAL_PASSAGES,
+    progress: Callable[[str], None] | None = None,
+) -> Delivery:
+    """Write one night at the volume of a real city: its calls and everything that hangs on them, and every passage through its gates.
+
+    The raw passages stand beside what ``simulate`` writes and are no part of its truth.
+    """
+    delivery = simulate(
+        out,
+        seed=seed,
+        first_night=night,
+        nights=1,
+        history_days=1,
+        counties=REAL_COUNTIES,
+        stations_per_county=REAL_STATIONS_PER_COUNTY,
+        scale=1.0,
+        gates=gates,
+        progress=progress,
+    )
+    written = deliver_passages(Path(out), night, gates, passages, seed, progress, REAL_COUNTIES)
+    return dataclasses.replace(delivery, files=delivery.files + len(written))
 
 
 def _write_truth(folder: Path, counts: pa.Table, book: Book, about: dict[str, object]) -> None:
@@ -104,4 +143,4 @@ def _write_truth(folder: Path, counts: pa.Table, book: Book, about: dict[str, ob
     kinds: dict[str, dict[str, int]] = {}
     for (source_id, kind), number in sorted(book.counts.items()):
         kinds.setdefault(source_id, {})[kind] = number
-    (folder / "faults.json").write_text(json.dumps({**about, "faults": kinds}, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    (folder / FAULTS).write_text(json.dumps({**about, "faults": kinds}, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -10,6 +10,7 @@ import numpy as np
 
 from dagster_project.city import codes, people
 from dagster_project.city.clock import NEVER, Seconds, compact, spelled
+from dagster_project.city.communities import located, settle
 from dagster_project.city.deliveries import MISSING_NIGHT, RENAMED_UNIT_NIGHT, REPEATED_NIGHT, Batch, Book, Source
 from dagster_project.city.faults import RowFault, broken_line, copied, replaced, torn
 from dagster_project.city.files import Row, write_csv, write_json, write_ndjson, write_xlsx
@@ -18,7 +19,7 @@ from dagster_project.city.world import NO_CALL, Flags, Indexes, World
 
 CALL_COLUMNS = (
     "JJDBH", "GLJJDBH", "GLLX", "GXDWDM", "CJDWDM", "CSJQLBDM", "JQLBDM", "BJFS", "CSLX", "JJBS", "WXBS", "ZXBS", "TDBS", "SFJA",
-    "BJSJ", "JJSJ", "PJSJ", "DDXCSJ", "CZWBSJ", "SCBS", "CSBS", "GXSJ", "BJRXM", "LXDH", "SFDZ", "BJNR",
+    "BJSJ", "JJSJ", "PJSJ", "DDXCSJ", "CZWBSJ", "SCBS", "CSBS", "GXSJ", "SQDM", "BJRXM", "LXDH", "SFDZ", "BJNR",
 )  # fmt: skip
 CASE_COLUMNS = (
     "AJBH", "JQBH", "AJLX", "AJLB", "SFZDAJ", "SFBLAJ", "LADW", "BADW", "FASJ", "BASJ", "SASJ", "LASJ", "BARXM", "XYRXM", "XYR_ZJHM",
@@ -82,6 +83,8 @@ def calls_source(world: World) -> Source:
     caller, phone = people.names(world.seed, "callers", n), people.phones(world.seed, "callers", n)
     place = people.addresses(world.seed, "calls", n)
     code = np.array(codes.CODES)
+    communities = settle(world)
+    community = located(world, communities)
     header = CALL_COLUMNS
 
     def rows(members: Indexes, until: int) -> list[Row]:
@@ -115,6 +118,7 @@ def calls_source(world: World) -> Source:
                 _yes_no(calls.deleted[m] < until),
                 ["0"] * len(m),
                 compact(_latest(changes[m], until)),
+                [communities.code[c] if c >= 0 else "" for c in community[m].tolist()],
                 [caller[i] for i in m.tolist()],
                 [phone[i] for i in m.tolist()],
                 [place[i] for i in m.tolist()],

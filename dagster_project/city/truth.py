@@ -29,7 +29,7 @@ import calendar
 import dataclasses
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -40,7 +40,7 @@ import pyarrow as pa
 from dagster_project.city import codes
 from dagster_project.city.clock import DAY, NEVER, date_of, seconds_of
 from dagster_project.city.deliveries import Accepted, Book
-from dagster_project.city.domains import DOMAINS
+from dagster_project.city.domains import DOMAINS, Domain
 from dagster_project.city.places import UNASSIGNED, Places
 from dagster_project.city.tally import Tally
 from dagster_project.city.world import Callbacks, Calls, Cases, Disputes, Events, World
@@ -91,12 +91,12 @@ PLACE_NAMES = [name for _, name in codes.PLACES]
 PERCENT = {"satisfied": 100, "basically_satisfied": 50, "dissatisfied": 0}
 
 
-def count(world: World, book: Book, as_of: dt.date) -> pa.Table:
+def count(world: World, book: Book, as_of: dt.date, domains: Sequence[Domain] = DOMAINS) -> pa.Table:
     """Every covered figure as of a night: kpi_id, unit_code, day, cell, numerator, denominator, sorted in that order."""
     known, tally = _Known(world, book, as_of), Tally()
     for family in (_incidents, _response, _cases, _disputes, _callbacks):
         family(known, tally)
-    for domain in DOMAINS:
+    for domain in domains:
         domain.count(world, book, as_of, tally)
     return tally.table()
 

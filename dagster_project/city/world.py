@@ -26,7 +26,7 @@ Flags = npt.NDArray[np.bool_]
 Texts = npt.NDArray[np.str_]
 Indexes = npt.NDArray[np.int64]
 
-CALLS_PER_DAY = 90.0
+CALLS_PER_DAY = 4_500.0
 FALL_OF_PREVENTABLE = 0.615
 FALL_OF_OTHERS = 0.97
 FALL_BEGINS = 150
@@ -35,6 +35,8 @@ MERGER_AFTER_DAYS = 120
 DEADLINE_DAYS = 30
 CALLBACK_ATTEMPTS = 3
 MOST_REPEATS = 10
+
+GATES = 40
 
 NO_CALL = -1
 
@@ -144,6 +146,8 @@ class Callbacks:
 
 @dataclass(frozen=True)
 class World:
+    """``first_night`` is the first day that is delivered by night; ``gates`` is the number of vehicle gates."""
+
     seed: int
     first_day: dt.date
     last_day: dt.date
@@ -153,6 +157,8 @@ class World:
     events: Events
     disputes: Disputes
     callbacks: Callbacks
+    first_night: dt.date | None = None
+    gates: int = GATES
 
 
 def generator(seed: int, name: str) -> np.random.Generator:
@@ -187,7 +193,7 @@ class _Draws:
 
 
 def live(seed: int, first_day: dt.date, last_day: dt.date, counties: int, stations_per_county: int, scale: float) -> World:
-    """Let the city live from ``first_day`` to ``last_day``; ``scale`` 1 is about 90 calls a day for the whole city."""
+    """Let the city live from ``first_day`` to ``last_day``; ``scale`` 1 is a real city: about 4,500 calls a day."""
     places = found(counties, stations_per_county, first_day + dt.timedelta(days=MERGER_AFTER_DAYS))
     calls = _calls(seed, first_day, last_day, places, scale)
     cases = _cases(seed, calls, places)
@@ -264,7 +270,8 @@ def _calls(seed: int, first_day: dt.date, last_day: dt.date, places: Places, sca
     closed = np.where(is_dispatched, arrival_entered + worked, received + draw.whole("short work", 60, 600))
     returned = is_dispatched & (draw.share("returned") < 0.02)
     squads = np.array([places.squad_of(code) for code in code_of_station.tolist()])[station]
-    by_squad = draw.share("squad") < np.where(urgent, 0.4, 0.15)
+    gone_over = (code_of_station[station] == places.handed_over.code) & (reported >= seconds_of(places.handover))
+    by_squad = (draw.share("squad") < np.where(urgent, 0.4, 0.15)) | gone_over
     responder = np.where(is_dispatched, np.where(by_squad, squads, code_of_station[station]), "")
 
     moves_to = np.array([codes.RECLASSIFIED_AS.get(code, "") for code in codes.CODES])[category]

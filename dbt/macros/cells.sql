@@ -86,3 +86,20 @@ select
         cast({{ denominator }} as bigint) as denominator
     from tally
 {%- endmacro %}
+
+{#- The cells that models shared by several families hold of one family: those of the KPIs that the catalogue gives to it. -#}
+{% macro family_cells(family, models) -%}
+    {%- for model in models %}
+    {% if not loop.first %}union all {% endif -%}
+    select
+        shared.kpi_id,
+        shared.unit_code,
+        shared.day,
+        shared.cell,
+        shared.numerator,
+        shared.denominator
+    from {{ ref(model) }} as shared
+    inner join {{ ref('kpi_catalogue') }} as catalogue on shared.kpi_id = catalogue.kpi_id
+    where catalogue.product = '{{ family }}'
+    {%- endfor %}
+{%- endmacro %}

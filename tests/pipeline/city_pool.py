@@ -40,7 +40,7 @@ class Pooled:
 def pool_city(folder: Path) -> Pooled:
     """Simulate a city of four stations, with half a year of history and a week of nights, and take its deliveries in."""
     landing = folder / "landing"
-    simulate(landing, seed=11, first_night=FIRST_NIGHT, nights=7, history_days=160, counties=2, stations_per_county=2, scale=0.6)
+    simulate(landing, seed=11, first_night=FIRST_NIGHT, nights=7, history_days=160, counties=2, stations_per_county=2, scale=0.012)
     home = Home.at(folder / "home", landing).ensure()
     create_key(home)
     catalogue = load_catalogue([PROJECT_SOURCES])

@@ -8,6 +8,8 @@ import json
 import re
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 import openpyxl
 import pyarrow.parquet as pq
@@ -37,10 +39,11 @@ def test_quarantine_holds_the_spoilt_rows_with_their_reasons(pooled_city: Pooled
     assert len({reason for (reason,) in found.values()}) >= 10
 
 
-def test_the_missing_batch_is_noticed(pooled_city: Pooled) -> None:
-    (missing,) = [f for f in pooled_city.truth("faults") if f["kind"] == "missing_batch"]
-    said = " ".join(pooled_city.results[missing["source_id"]].messages)
-    assert missing["batch_date"] in said
+def test_every_missing_batch_is_noticed(pooled_city: Pooled) -> None:
+    missing = [f for f in pooled_city.truth("faults") if f["kind"] == "missing_batch"]
+    assert {"mediation_ledger", "video_day"} <= {f["source_id"] for f in missing}
+    for fault in missing:
+        assert fault["batch_date"] in " ".join(pooled_city.results[fault["source_id"]].messages)
 
 
 def test_a_further_night_changes_nothing_that_is_in_the_pool(pooled_city: Pooled) -> None:
@@ -50,6 +53,47 @@ def test_a_further_night_changes_nothing_that_is_in_the_pool(pooled_city: Pooled
     again = ingest_source(pooled_city.home, contract, catalogue.entity_of(contract), LAST_NIGHT)
     assert again.status == "unchanged"
     assert {p: p.read_bytes() for p in (pooled_city.home.pool / contract.entity).glob("**/*.parquet")} == before
+
+
+MATTERS_OF_PERSONS = {
+    "case_registration": ("BARXM", "LXDH"),
+    "case_stage": ("DXXM",),
+    "law_issue": ("责任民警警号",),
+    "complaint_12389": ("举报人", "联系电话"),
+    "public_appeal": ("诉求人姓名",),
+    "joint_order": ("mbryxm", "mbryzjhm", "zlnr"),
+    "duty_order": ("zbmjxm",),
+    "hotspot_list": ("路长姓名",),
+    "hazard_ledger": ("场所地址",),
+    "site_rectification": ("负责人姓名",),
+}
+
+
+def persons_in_matters(landing: Path) -> set[str]:
+    """Every name, number and address that the systems of matters with a due date delivered."""
+    persons: set[str] = set()
+    for source_id, columns in MATTERS_OF_PERSONS.items():
+        delivered: set[str] = set()
+        for path in landing.glob(f"*/{source_id}/*/*"):
+            delivered |= {str(record[column]) for record in matter_records(path, columns[0]) for column in columns if record[column]}
+        assert delivered, source_id
+        persons |= delivered
+    return persons
+
+
+def matter_records(path: Path, known_column: str) -> list[dict[str, Any]]:
+    """The rows of a delivered file by column name; the header of a workbook is the row that holds a known column."""
+    if path.suffix == ".csv":
+        return list(csv.DictReader(io.StringIO(path.read_bytes().decode("gbk"), newline="")))
+    if path.suffix == ".json":
+        content = json.loads(path.read_text(encoding="utf-8"))["data"]
+        return content if isinstance(content, list) else content["orders"]
+    if path.suffix == ".xml":
+        root = ElementTree.fromstring(path.read_bytes().decode("gb18030").partition("?>")[2])
+        return [{cell.tag: cell.text for cell in record} for record in root[0]]
+    sheet = [list(row) for row in openpyxl.load_workbook(path).worksheets[0].iter_rows(values_only=True)]
+    top = next(number for number, row in enumerate(sheet) if known_column in row)
+    return [dict(zip(map(str, sheet[top]), row, strict=True)) for row in sheet[top + 1 :]]
 
 
 def delivered_persons(landing: Path) -> set[str]:
@@ -64,7 +108,7 @@ def delivered_persons(landing: Path) -> set[str]:
     for path in landing.glob("mediation/*/*/*.xlsx"):
         for (parties,) in openpyxl.load_workbook(path).worksheets[0].iter_rows(min_row=4, min_col=4, max_col=4, values_only=True):
             persons |= set(re.findall(r"[^（）、]+", str(parties or "")))
-    return persons
+    return persons | persons_in_matters(landing)
 
 
 def test_no_personal_value_of_the_city_reaches_the_pool_or_the_quarantine(pooled_city: Pooled) -> None:

@@ -16,15 +16,26 @@ DBT = Path(__file__).resolve().parents[2] / "dbt"
 
 ENTITIES = {
     "clearance": {"case", "case_event"},
-    "incident": {"incident"},
-    "mediation": {"mediation"},
+    "community": {"incident", "observation", "register_entry"},
+    "complaint": {"incident", "matter"},
+    "enforcement": {"matter", "observation"},
+    "equipment": {"device_day", "gate_hour", "observation", "register_entry"},
+    "fraud": {"fraud_case", "fraud_payment", "fraud_warning", "register_entry"},
+    "hazard": {"matter", "observation"},
+    "incident": {"incident", "register_entry"},
+    "mediation": {"mediation", "observation"},
+    "patrol": {"observation"},
+    "progress": {"matter", "observation"},
     "public_order": {"case", "case_event"},
+    "registration": {"incident", "matter"},
     "reported_figure": {"reported_figure"},
-    "response": {"incident"},
+    "response": {"incident", "matter"},
     "satisfaction": {"callback", "incident", "observation"},
-    "traffic": {"casualty"},
+    "service": {"observation", "service_item", "service_request", "service_visit"},
+    "traffic": {"accident", "casualty", "observation", "register_entry"},
     "warning_drop": {"incident"},
 }
+OF_EVERY_PRODUCT = {"unit", "responsibility"}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +50,7 @@ def lineage(tmp_path_factory: pytest.TempPathFactory) -> Lineage:
 
 @pytest.mark.parametrize("product", ENTITIES)
 def test_a_product_stands_on_its_own_entities_and_on_units(product: str, lineage: Lineage) -> None:
-    assert lineage.entities_of(product) == ENTITIES[product] | {"unit"}
+    assert lineage.entities_of(product) == ENTITIES[product] | OF_EVERY_PRODUCT
 
 
 def test_every_product_has_its_wide_table(lineage: Lineage) -> None:

@@ -42,7 +42,7 @@ def ran(finished: subprocess.CompletedProcess[str]) -> subprocess.CompletedProce
 def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """A home whose small city has been processed up to its last night but one."""
     root = tmp_path_factory.mktemp("night") / "home"
-    delivery = simulate(root / "landing", history_days=120, nights=3, counties=2, stations_per_county=2, scale=0.4)
+    delivery = simulate(root / "landing", history_days=120, nights=3, counties=2, stations_per_county=2, scale=0.008, domains=("matters",))
     home = Home.at(root)
     ran(pool(root, "run", "--date", str(delivery.last_night - dt.timedelta(days=1))))
     yield home
@@ -96,22 +96,23 @@ def test_the_same_night_again_is_the_same_release(home: Home) -> None:
 
 def test_a_broken_delivery_holds_its_products_alone_and_a_good_one_heals_them(home: Home) -> None:
     night = str(last_night(home))
-    folder = home.landing / "mediation" / "mediation_ledger"
-    newest = max(folder.glob("*/*"), key=lambda p: p.parent.name)
-    good = newest.read_bytes()
-    newest.write_bytes(good[: len(good) // 2])
+    folders = (home.landing / "mediation" / "mediation_ledger", home.landing / "enforcement" / "law_issue")
+    good = {path: path.read_bytes() for path in (max(folder.glob("*/*"), key=lambda p: p.parent.name) for folder in folders)}
+    for path, content in good.items():
+        path.write_bytes(content[: len(content) // 2])
     told = ran(pool(home.root, "run", "--date", night)).stdout
-    assert products(home) == {**dict.fromkeys(products(home), "fresh"), "mediation": "stale"}
-    assert newest.name in told
+    assert products(home) == {**dict.fromkeys(products(home), "fresh"), "mediation": "stale", "enforcement": "stale"}
+    assert [path.name for path in good if path.name not in told] == []
     with duckdb.connect(str(home.current / "kpi.duckdb"), read_only=True) as release:
         stale = {name for (name,) in release.execute("select distinct product from kpi where stale").fetchall()}
         verdicts = release.execute(
             "select detail from gate_result where product = 'mediation' and not passed and severity = 'block'"
         ).fetchall()
-    assert stale == {"mediation"}
-    assert any(newest.name in detail for (detail,) in verdicts)
+    assert stale == {"mediation", "enforcement"}
+    assert any(newest.name in detail for newest in good for (detail,) in verdicts)
     assert pool(home.root, "run", "--date", night, "--strict").returncode == 3
-    newest.write_bytes(good)
+    for path, content in good.items():
+        path.write_bytes(content)
     ran(pool(home.root, "run", "--date", night))
     assert set(products(home).values()) == {"fresh"}
 

@@ -276,6 +276,7 @@ def test_no_text_may_be_a_code_too(home: Home) -> None:
 def test_codes_may_stand_for_numbers_and_truth(home: Home) -> None:
     assert one(home, "boolean", "有效", codes={"有效": True, "无效": False}) is True
     assert one(home, "integer", "三", codes={"三": 3}) == 3
+    assert one(home, "decimal(18,6)", "合格", codes={"合格": 1, "不合格": 0}) == Decimal(1)
     assert one(home, "date", "建所", codes={"建所": "1949-10-01"}) == dt.date(1949, 10, 1)
 
 

@@ -341,6 +341,23 @@ def test_a_stock_is_its_last_state_and_its_leaves_add_up() -> None:
     assert ask("numerator", unit_code="city", grain="ytd", period_end=D(2025, 5, 31)) == (9,)
 
 
+def test_a_stock_forgets_units_that_ended_and_rows_of_nobody_and_reports_without_a_figure() -> None:
+    """Station b ended on 1 May and a took it over; a row of nobody was put right in May; in June a reported nothing that counts."""
+    parents = {"city": None, "a": "city", "b": "city", "city.unassigned": "city"}
+    stock = [
+        ("K", "a", D(2025, 4, 30), "", 5, 0),
+        ("K", "b", D(2025, 4, 30), "", 2, 0),
+        ("K", "city.unassigned", D(2025, 4, 30), "", 3, 0),
+        ("K", "a", D(2025, 5, 31), "", 10, 0),
+        ("K", "a", D(2025, 6, 30), "excluded:value_missing", 1, 0),
+    ]
+    lives = {"b": (D(2000, 1, 1), D(2025, 5, 1))}
+    ask = built(D(2025, 6, 30), stock, {"time_rule": "last"}, parents=parents, lives=lives)
+    assert ask("period_end, numerator", unit_code="city", grain="month") == [(D(2025, 4, 30), 10), (D(2025, 5, 31), 10)]
+    assert ask("numerator", unit_code="city", grain="quarter") == (10,)
+    assert ask("numerator", unit_code="a", grain="quarter") == (10,)
+
+
 def test_cohorts_are_complete_once_they_have_matured() -> None:
     counts = shares([(D(2025, month, 15), "", 10 * month, 100) for month in (3, 4, 5)])
     ask = built(D(2025, 6, 1), counts, {"kind": "proportion", "basis": "cohort", "maturity_days": 30})
@@ -426,6 +443,19 @@ def test_a_unit_that_takes_another_over_has_a_break() -> None:
         ("north", 600, NO_CLEAR_CHANGE, False),
     ]
     assert ask("max(period_end)", unit_code="a", grain="month") == (D(2025, 5, 31),)
+
+
+def test_a_role_that_moves_breaks_the_series_of_that_role_on_either_side_of_the_move() -> None:
+    """The responding role goes from a to c, in another county: both and their counties break, for figures by responding unit only."""
+    counts = [(kpi_id, unit, *row[2:]) for kpi_id in "KJ" for unit in "abc" for row in daily(D(2025, 4, 1), D(2025, 7, 31), 10)]
+    catalogue = {"K": {"unit_role": "responding"}, "J": {"unit_role": "jurisdiction"}}
+    ask = built(D(2025, 7, 31), counts, catalogue=catalogue, parents=PARENTS, roles=[("responding", "a", "c", MOVED)])
+    june = {"grain": "month", "period_start": MOVED}
+    assert ask("unit_code, series_break", kpi_id="K", **june) == [
+        ("a", True), ("b", False), ("c", True), ("city", False), ("north", True), ("south", True),
+    ]  # fmt: skip
+    assert not any(broken for (broken,) in ask("series_break", kpi_id="J", **june))
+    assert not any(broken for (broken,) in ask("series_break", kpi_id="K", grain="month", period_start=D(2025, 5, 1)))
 
 
 def test_slices_begin_at_the_month_and_other_cells_are_not_published() -> None:

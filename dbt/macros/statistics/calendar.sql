@@ -40,3 +40,8 @@ unnest(range({{ first }}, {{ last }} + 1))
 {% macro weekday_of_number(number) -%}
 (({{ number }} + 700003) % 7 + 1)
 {%- endmacro %}
+
+{#- The number of a grain: day 1, week 2, month 3, quarter 4, year 5. -#}
+{% macro grain_no(grain) -%}
+case {{ grain }} when 'day' then 1 when 'week' then 2 when 'month' then 3 when 'quarter' then 4 else 5 end
+{%- endmacro %}

@@ -7,6 +7,11 @@
 {{ series_id }} * cast(1000000000 as bigint) + {{ spread_no }}
 {%- endmacro %}
 
+{#- How figures are compared: counts by their rates, shares by their difference, all else as far as it allows. -#}
+{% macro method_no(method) -%}
+{{ {'count': 1, 'share': 2, 'other': 3}[method] }}
+{%- endmacro %}
+
 {#- The figures of one method (count, share, other), each beside the figures it is compared with and the dispersion of its history. -#}
 {% macro figures_beside(method, comparisons) %}
     select
@@ -18,6 +23,10 @@
         own.squares as own_squares,
         {%- if method == 'other' %}
         own.square_weights as own_square_weights,
+        {%- endif %}
+        {%- if method == 'count' %}
+        series.is_count,
+        series.has_entity_days,
         {%- endif %}
         series.kind,
         series.time_rule,
@@ -48,10 +57,10 @@
     left join {{ ref('int_kpi_value') }} as {{ side }}
         on
             {{ figure_key('own.series_id', 'period.' ~ side ~ '_period_id') }} = {{ side }}.figure_key
-            and {{ side }}.method = '{{ method }}'
+            and {{ side }}.method_no = {{ method_no(method) }}
     {%- endfor %}
     {%- if method != 'other' %}
     left join {{ ref('int_kpi_dispersion') }} as spread on {{ spread_key('own.series_id', 'least(period.grain_no, 3) * 100000000 + period.season_no') }} = spread.spread_key
     {%- endif %}
-    where own.method = '{{ method }}'
+    where own.method_no = {{ method_no(method) }}
 {%- endmacro %}

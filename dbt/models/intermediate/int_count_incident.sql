@@ -13,6 +13,36 @@ with incident as (
     from {{ ref('int_incident') }}
 ),
 
+observed as (
+    select
+        group_name,
+        min(day) as first_day
+    from {{ ref('int_incident') }}
+    where not is_future
+    group by group_name
+),
+
+{{ register_days('road_day', ['road_segment'], 'observed') }},
+
+{#- Effective incidents in the street per metre-day of registered road, where roads are registered. -#}
+street as (
+    select
+        incident.unit_code,
+        incident.day,
+        incident.row_count as incidents,
+        0 as metres
+    from {{ ref('int_incident') }} as incident
+    inner join (select distinct group_name from road_day) as registering on incident.group_name = registering.group_name
+    where incident.ineffective_reason is null and incident.place_kind = 'street'
+    union all
+    select
+        unit_code,
+        day,
+        0 as incidents,
+        size as metres
+    from road_day
+),
+
 {{ tally('incident', ['category', 'channel'], ['incidents', 'received', 'effective', 'dispatched', 'returned']) }},
 
 cell as (
@@ -36,6 +66,16 @@ cell as (
     union all
     {{ kpi_cell('INC-5', 'incidents') }}
     where cell = 'excluded:after_as_of'
+    union all
+    select
+        'INC-6' as kpi_id,
+        unit_code,
+        day,
+        '' as cell,
+        cast(sum(incidents) as bigint) as numerator,
+        cast(sum(metres) as bigint) as denominator
+    from street
+    group by unit_code, day
 )
 
 select *

@@ -133,3 +133,5 @@ kpi_row as (
 {{ cells('kpi_row', ['dispute_kind', 'result']) }}
 
 select * from cell
+union all
+{{ family_cells('mediation', ['int_observation_cell']) }}

@@ -112,9 +112,15 @@ kpi_row as (
     group by unit_code, day, place_kind, excluded_reason
 ),
 
-{{ cells('kpi_row', ['place_kind']) }}
+{{ cells('kpi_row', ['place_kind']) }},
+
+order_cell as (
+    {{ family_cells('response', ['int_matter_cell']) }}
+)
 
 select * from cell
+union all
+select * from order_cell
 union all
 select
     'RT-1' as kpi_id,

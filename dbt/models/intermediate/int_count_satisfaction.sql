@@ -76,32 +76,6 @@ coverage_row as (
         on incident.group_name = called_incident.group_name and incident.incident_id = called_incident.incident_id
 ),
 
-dated_answer as (
-    select
-        observation.*,
-        cast(observation.observed_on as date) > night.as_of as is_future,
-        least(observation.observed_on, night.as_of) as day
-    from {{ ref('stg_observation') }} as observation
-    cross join {{ source('control', 'night') }} as night
-),
-
-survey_row as (
-    select
-        'SUR-1' as kpi_id,
-        {{ leaf_unit() }} as unit_code,
-        dated_answer.day,
-        case
-            when dated_answer.is_future then 'after_as_of'
-            when dated_answer.measure <> 'trust_police' then 'other_measure'
-            when dated_answer.value is null then 'no_answer'
-        end as excluded_reason,
-        dated_answer.value,
-        dated_answer.row_count
-    from dated_answer
-    {{ join_leaf_unit('dated_answer') }}
-    {{ join_group_root('dated_answer') }}
-),
-
 reply_row as (
     select * from callback_row
     union all
@@ -119,17 +93,6 @@ share_row as (
         excluded_reason,
         row_count as excluded
     from coverage_row
-    union all
-    select
-        kpi_id,
-        unit_code,
-        day,
-        null as category,
-        case when excluded_reason is null and value >= 4 then row_count else 0 end as numerator,
-        case when excluded_reason is null then row_count else 0 end as denominator,
-        excluded_reason,
-        row_count as excluded
-    from survey_row
 ),
 
 {{ cells('reply_row', ['channel', 'attempt', 'result', 'attempt_result'], 'reply_cell') }},
@@ -139,3 +102,5 @@ share_row as (
 select * from reply_cell
 union all
 select * from share_cell
+union all
+{{ family_cells('satisfaction', ['int_observation_cell']) }}

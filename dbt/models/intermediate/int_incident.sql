@@ -19,6 +19,7 @@ select
     coalesce(dated_incident.category, 'unknown') as category,
     coalesce(dated_incident.channel, 'unknown') as channel,
     coalesce(dated_incident.place_kind, 'unknown') as place_kind,
+    dated_incident.community_id,
     case
         when dated_incident.is_future then 'after_as_of'
         when dated_incident.is_invalid then 'invalid'

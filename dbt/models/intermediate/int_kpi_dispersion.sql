@@ -12,14 +12,14 @@ with period_figure as (
         period.year_no,
         period.season_no,
         period.day_class,
-        value.method,
+        value.method_no,
         value.numerator as events,
-        case when series.kind = 'count' then period.weight else value.denominator end as exposure,
+        case when series.is_count then period.weight else value.denominator end as exposure,
         period.is_history
     from {{ ref('int_kpi_value') }} as value
     inner join {{ ref('int_kpi_series') }} as series on value.series_id = series.series_id
     inner join {{ ref('int_kpi_period') }} as period on value.period_key = period.period_key
-    where period.grain_no <= 3 and value.method in ('count', 'share') and series.time_rule <> 'last'
+    where period.grain_no <= 3 and value.method_no in ({{ method_no('count') }}, {{ method_no('share') }}) and series.time_rule <> 'last'
 ),
 
 history as (
@@ -29,7 +29,7 @@ history as (
         year_no,
         season_no,
         day_class,
-        method,
+        method_no,
         case when is_history and exposure > 0 then events end as events,
         case when is_history and exposure > 0 then exposure end as exposure
     from period_figure
@@ -41,13 +41,13 @@ stratum as (
         grain_no,
         year_no,
         season_no,
-        method,
+        method_no,
         count(events) as periods,
         cast(sum(events) as double) as events,
         cast(sum(exposure) as double) as exposure,
         cast(sum(cast(events * (events / cast(exposure as double)) as decimal(38, 12))) as double) as squares
     from history
-    group by series_id, grain_no, year_no, season_no, day_class, method
+    group by series_id, grain_no, year_no, season_no, day_class, method_no
 ),
 
 stratum_spread as (
@@ -57,7 +57,7 @@ stratum_spread as (
         year_no,
         season_no,
         periods,
-        cast({{ pearson_chi_square('events', 'exposure', 'squares', "(method = 'share')") }} as decimal(38, 6)) as chi_square
+        cast({{ pearson_chi_square('events', 'exposure', 'squares', '(method_no = ' ~ method_no('share') ~ ')') }} as decimal(38, 6)) as chi_square
     from stratum
 ),
 

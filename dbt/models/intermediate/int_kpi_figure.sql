@@ -51,19 +51,38 @@ boundary_change as (
     inner join leaf_link as heir_link
         on heir.leaf_code = heir_link.leaf_code and heir.valid_from >= heir_link.valid_from and heir.valid_from < heir_link.valid_to
     left join {{ ref('unit_ancestor') }} as former
-        on heir.unit_code = former.unit_code and heir_link.unit_code = former.ancestor_code and heir.valid_from = former.valid_to
+        on
+            heir.unit_code = former.unit_code
+            and heir_link.unit_code = former.ancestor_code
+            and heir.valid_from > former.valid_from
+            and heir.valid_from <= former.valid_to
     where heir.leaf_code not in (heir.unit_code, heir.unit_code || '.self') and former.unit_code is null
+),
+
+changed as (
+    select
+        unit_code,
+        changed_on,
+        cast(null as {{ dbt.type_string() }}) as role
+    from boundary_change
+    union all
+    select
+        unit_code,
+        changed_on,
+        role
+    from {{ ref('int_role_change') }}
 ),
 
 broken as (
     select distinct {{ figure_key('series.series_id', 'period.period_id') }} as figure_key
-    from boundary_change
-    inner join {{ ref('int_kpi_series') }} as series on boundary_change.unit_code = series.unit_code
+    from changed
+    inner join {{ ref('int_kpi_series') }} as series
+        on changed.unit_code = series.unit_code and (changed.role is null or changed.role = series.unit_role)
     inner join {{ ref('int_kpi_period') }} as period
         on
             series.scope_id = period.scope_id
-            and boundary_change.changed_on > coalesce(period.yoy_period_start, period.pop_period_start)
-            and boundary_change.changed_on <= period.period_end
+            and changed.changed_on > coalesce(period.yoy_period_start, period.pop_period_start)
+            and changed.changed_on <= period.period_end
 ),
 
 count_beside as (
@@ -74,21 +93,21 @@ count_exposed as (
     select
         *
         {%- for side in ['own', 'yoy'] %},
-        cast(case when kind = 'count' then {{ side }}_days else nullif({{ side }}_denominator, 0) end as double) as yoy_{{ side }}_exposure
+        cast(case when is_count then {{ side }}_days else nullif({{ side }}_denominator, 0) end as double) as yoy_{{ side }}_exposure
         {%- endfor %}
         {%- for side in ['own', 'pop'] %},
         cast(case
-            when kind = 'count' then {{ side }}_weight
-            when time_rule = 'exposure' then nullif({{ side }}_denominator, 0) * ({{ side }}_weight / {{ side }}_days)
+            when is_count then {{ side }}_weight
+            when has_entity_days then nullif({{ side }}_denominator, 0) * ({{ side }}_weight / {{ side }}_days)
             else nullif({{ side }}_denominator, 0)
         end as double) as pop_{{ side }}_exposure
         {%- endfor %}
         {%- for side in comparisons %},
         greatest({{ side }}_dispersion, coalesce((own_squares + {{ side }}_squares) / nullif(own_numerator + {{ side }}_numerator, 0), 1e0)) as {{ side }}_widening
         {%- endfor %},
-        case when kind = 'count' then value_scale else value_scale / nullif(own_denominator, 0) end as own_per_event
+        case when is_count then value_scale else value_scale / nullif(own_denominator, 0) end as own_per_event
         {%- for side in comparisons %},
-        case when kind = 'count' then value_scale else value_scale / nullif({{ side }}_denominator, 0) end as {{ side }}_per_event
+        case when is_count then value_scale else value_scale / nullif({{ side }}_denominator, 0) end as {{ side }}_per_event
         {%- endfor %}
     from count_beside
 ),

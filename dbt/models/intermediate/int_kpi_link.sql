@@ -29,6 +29,7 @@ classed as (
         case
             when counted.cell = '' or slice_kind.cell_kind is not null then 'figure'
             when counted.cell_kind = 'square' then 'squares'
+            when counted.cell_kind = 'square_yuan' then 'squares_of_yuan'
             when counted.cell_kind in ('result', 'attempt_result') and catalogue.kind = 'weighted' then 'scores'
         end as role
     from counted

@@ -1,8 +1,9 @@
 {#-
   The periods of every KPI under every root: from the first in which it was counted to the last in which its family was, never
   beyond the night. Whether each is complete, its exposure, the two periods it is compared with, and whether like meets like.
-  Slices begin at the month (at the week where weeks are delivered): by day they would outnumber the figures many times over, and
-  stay in fct_kpi_count. Days and weeks go back ten years: one row with a wrong date must not fill a century of days with zeros.
+  No grain is finer than the root delivers, nor than the figure is published by. Slices begin at the month (at the week where weeks are
+  delivered): by day they would outnumber the figures many times over, and stay in fct_kpi_count. Days and weeks go back ten years: one
+  row with a wrong date must not fill a century of days with zeros.
 -#}
 {% set days_kept_by_day = 3653 -%}
 {% set comparisons = ['yoy', 'pop'] -%}
@@ -33,19 +34,19 @@ scope as (
         {{ day_number('max(counted.last_day) over (partition by catalogue.product, counted.root_code)') }} as last_no,
         {{ day_number('counted.as_of') }} as as_of_no,
         coalesce(root_calendar.calendar, group_calendar.calendar, 'plain') as calendar,
-        case coalesce(root_calendar.finest_grain, group_calendar.finest_grain, 'day')
-            when 'day' then 1
-            when 'week' then 2
-            when 'month' then 3
-            when 'quarter' then 4
-            else 5
-        end as finest_grain_no,
+        greatest(
+            {{ grain_no("coalesce(root_calendar.finest_grain, group_calendar.finest_grain, 'day')") }},
+            {{ grain_no("coalesce(kpi_grain.finest_grain, 'day')") }}
+        ) as finest_grain_no,
+        {{ grain_no("coalesce(root_calendar.finest_grain, group_calendar.finest_grain, 'day')") }} = 1
+        and coalesce(kpi_grain.is_counted_by_day, true) as is_known_by_day,
         catalogue.product
     from counted
     inner join {{ ref('kpi_catalogue') }} as catalogue on counted.kpi_id = catalogue.kpi_id
     left join {{ ref('calendar_root') }} as root_calendar on counted.root_code = root_calendar.root_code
     left join {{ ref('calendar_root') }} as group_calendar
         on counted.group_name = group_calendar.group_name and group_calendar.root_code is null
+    left join {{ ref('kpi_grain') }} as kpi_grain on counted.kpi_id = kpi_grain.kpi_id
 ),
 
 pattern as (
@@ -103,7 +104,7 @@ spanned as (
             and (period.grain_no >= 3 or covered_scope.finest_grain_no > 1 or period.last_no > covered_scope.as_of_no - {{ days_kept_by_day }})
         )
         or (period.grain_no = 6 and covered_scope.finest_grain_no <= 3)
-        or (period.grain_no >= 7 and covered_scope.finest_grain_no = 1 and covered_scope.calendar = 'china' and covered_scope.time_rule <> 'last')
+        or (period.grain_no >= 7 and covered_scope.is_known_by_day and covered_scope.calendar = 'china' and covered_scope.time_rule <> 'last')
 ),
 
 measured as (
@@ -149,7 +150,7 @@ select
     placed.season_no,
     case when placed.grain_no = 1 then placed.day_class else 0 end as day_class,
     placed.is_complete and placed.festival_days = 0 as is_history,
-    placed.part = '' and (placed.grain_no >= 3 or placed.finest_grain_no = 2) as has_slices
+    placed.part = '' and (placed.grain_no >= 3 or (placed.finest_grain_no = 2 and not placed.is_known_by_day)) as has_slices
     {%- for comparison in comparisons %},
     {{ comparison }}.period_id as {{ comparison }}_period_id,
     {{ comparison }}.period_start as {{ comparison }}_period_start,

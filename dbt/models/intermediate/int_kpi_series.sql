@@ -27,10 +27,12 @@ select
     catalogue.time_rule,
     cast(catalogue.value_scale as double) as value_scale,
     case
-        when catalogue.kind = 'proportion' then 'share'
-        when catalogue.kind in ('count', 'rate', 'ratio') and catalogue.time_rule <> 'last' then 'count'
-        else 'other'
-    end as method
+        when catalogue.kind = 'proportion' then {{ method_no('share') }}
+        when catalogue.kind in ('count', 'rate', 'ratio') and catalogue.time_rule <> 'last' then {{ method_no('count') }}
+        else {{ method_no('other') }}
+    end as method_no,
+    catalogue.kind = 'count' as is_count,
+    catalogue.time_rule = 'exposure' as has_entity_days
 from series
 inner join {{ ref('kpi_catalogue') }} as catalogue on series.kpi_id = catalogue.kpi_id
 inner join {{ ref('dim_unit') }} as dim_unit on series.unit_code = dim_unit.unit_code

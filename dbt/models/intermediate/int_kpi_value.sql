@@ -1,6 +1,7 @@
 {#-
   The sums of every series and period, with a 0 where nothing was counted, so that a fall to nothing is seen. Of a stock it is the last
-  state that each leaf reported within the period, and no row where none did. `squares` and `square_weights` are the sums that widen
+  state that each leaf reported within the period, and no row where none did: of the leaves that are there when it ends, and of 未归属, which
+  is not one unit that lives on, only what the last report of all left there. A report without a figure is no state. `squares` and `square_weights` are the sums that widen
   the limits of clustered counts, of money and of scores.
 -#}
 {% set sums -%}
@@ -149,6 +150,7 @@ square_sum as (
         cast(cast(sum(
             case link.role
                 when 'squares' then counted.numerator
+                when 'squares_of_yuan' then cast(counted.numerator as decimal(38, 0)) * 10000
                 else {{ same_score_squares('counted.numerator', 'counted.denominator') }}
             end
         ) as decimal(38, 0)) as double) as squares,
@@ -161,7 +163,7 @@ square_sum as (
             and counted.unit_code = link.leaf_code
             and counted.day >= link.valid_from
             and counted.day < link.valid_to
-            and link.role in ('squares', 'scores')
+            and link.role in ('squares', 'squares_of_yuan', 'scores')
     inner join {{ ref('int_kpi_series') }} as series on link.series_id = series.series_id
     inner join {{ ref('int_kpi_period') }} as period
         on series.scope_id = period.scope_id and counted.day between period.period_start and period.period_end and period.part = ''
@@ -177,7 +179,7 @@ counted_series as (
 dense as (
     select
         series.series_id,
-        series.method,
+        series.method_no,
         period.period_key,
         {{ figure_key('series.series_id', 'period.period_id') }} as figure_key
     from counted_series
@@ -200,7 +202,11 @@ stock_day as (
         period.period_id,
         period.period_key,
         period.has_slices,
-        max(counted.day) over (partition by period.period_key, counted.unit_code) as last_day
+        case
+            when counted.unit_code = period.root_code || '.unassigned'
+                then max(case when counted.cell not like 'excluded:%' then counted.day end) over (partition by period.period_key)
+            else max(case when counted.cell not like 'excluded:%' then counted.day end) over (partition by period.period_key, counted.unit_code)
+        end as last_day
     from {{ ref('fct_kpi_count') }} as counted
     inner join {{ ref('dim_unit') }} as dim_unit on counted.unit_code = dim_unit.unit_code
     inner join {{ ref('int_kpi_period') }} as period
@@ -210,7 +216,9 @@ stock_day as (
             and period.time_rule = 'last'
             and counted.day between period.period_start and period.period_end
     cross join {{ source('control', 'night') }} as night
-    where counted.day <= night.as_of
+    where
+        counted.day <= night.as_of
+        and coalesce(dim_unit.valid_to, cast('9999-12-31' as date)) > least(period.period_end, night.as_of)
 ),
 
 stock as (
@@ -236,7 +244,7 @@ select
     dense.figure_key,
     dense.series_id,
     dense.period_key,
-    dense.method,
+    dense.method_no,
     coalesce(keyed_sum.numerator, 0) as numerator,
     coalesce(keyed_sum.denominator, 0) as denominator,
     square_sum.squares,
@@ -249,7 +257,7 @@ select
     stock.figure_key,
     stock.series_id,
     stock.period_key,
-    series.method,
+    series.method_no,
     stock.numerator,
     stock.denominator,
     cast(null as double) as squares,

@@ -1,4 +1,4 @@
-{#- I1 per KPI: every current row of the entity that it counts is counted or excluded for one reason. -#}
+{#- I1 per KPI: every current row of the entity, or of the part of it, that it counts is counted or excluded for one reason. -#}
 with current_rows as (
     select
         source.entity,
@@ -6,15 +6,41 @@ with current_rows as (
     from {{ ref('pool_balance') }} as balance
     inner join {{ source('control', 'source') }} as source on balance.source_id = source.source_id
     group by source.entity
+    union all
+    select
+        'matter:' || kind as entity,
+        sum(row_count) as rows_current
+    from {{ ref('stg_matter') }}
+    group by kind
+),
+
+observed as (
+    select
+        measure.kpi_id,
+        sum(observation.row_count) as rows_current
+    from {{ ref('stg_observation') }} as observation
+    inner join {{ ref('observation_measure') }} as measure on observation.measure = measure.measure
+    group by measure.kpi_id
+),
+
+counted_observation as (
+    select
+        kpi_id,
+        sum(row_count) as rows_counted
+    from {{ ref('int_observation') }}
+    where excluded_reason is null
+    group by kpi_id
 ),
 
 counted as (
     select
         catalogue.kpi_id,
         catalogue.balance_entity as entity,
+        catalogue.balance_side,
         sum(case
             when catalogue.balance_side = 'numerator' and cells.cell = '' then cells.numerator
             when catalogue.balance_side = 'denominator' and cells.cell = '' then cells.denominator
+            when catalogue.balance_side = 'feed' and cells.cell = 'feed:' || catalogue.balance_entity then cells.numerator
             when catalogue.balance_side = 'event' and cells.cell like 'event:%' then cells.numerator
             else 0
         end) as rows_counted,
@@ -23,15 +49,27 @@ counted as (
     left join {{ ref('fct_kpi_count') }} as cells
         on catalogue.kpi_id = cells.kpi_id and cells.cell not like 'bin:%' and cells.cell not like 'lag:%'
     where catalogue.balance_entity is not null
-    group by catalogue.kpi_id, catalogue.balance_entity
+    group by catalogue.kpi_id, catalogue.balance_entity, catalogue.balance_side
+),
+
+balanced as (
+    select
+        counted.kpi_id,
+        counted.entity,
+        case when counted.balance_side = 'record' then observed.rows_current else current_rows.rows_current end as rows_current,
+        case when counted.balance_side = 'record' then counted_observation.rows_counted else counted.rows_counted end as rows_counted,
+        counted.rows_excluded
+    from counted
+    left join current_rows on counted.entity = current_rows.entity
+    left join observed on counted.kpi_id = observed.kpi_id
+    left join counted_observation on counted.kpi_id = counted_observation.kpi_id
 )
 
 select
-    counted.kpi_id,
-    counted.entity,
-    cast(coalesce(current_rows.rows_current, 0) as bigint) as rows_current,
-    cast(coalesce(counted.rows_counted, 0) as bigint) as rows_counted,
-    cast(coalesce(counted.rows_excluded, 0) as bigint) as rows_excluded,
-    coalesce(current_rows.rows_current, 0) = coalesce(counted.rows_counted, 0) + coalesce(counted.rows_excluded, 0) as is_balanced
-from counted
-left join current_rows on counted.entity = current_rows.entity
+    kpi_id,
+    entity,
+    cast(coalesce(rows_current, 0) as bigint) as rows_current,
+    cast(coalesce(rows_counted, 0) as bigint) as rows_counted,
+    cast(coalesce(rows_excluded, 0) as bigint) as rows_excluded,
+    coalesce(rows_current, 0) = coalesce(rows_counted, 0) + coalesce(rows_excluded, 0) as is_balanced
+from balanced

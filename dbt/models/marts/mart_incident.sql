@@ -19,6 +19,11 @@ with {{ wide_mart([
     ('returned_share', 'INC-5', 'value', ''),
     ('returned_share_lower95', 'INC-5', 'lower95', ''),
     ('returned_share_upper95', 'INC-5', 'upper95', ''),
+    ('street_incidents', 'INC-6', 'numerator', ''),
+    ('road_metre_days', 'INC-6', 'denominator', ''),
+    ('street_incidents_per_km_day', 'INC-6', 'value', ''),
+    ('street_incidents_per_km_day_lower95', 'INC-6', 'lower95', ''),
+    ('street_incidents_per_km_day_upper95', 'INC-6', 'upper95', ''),
 ]) }}
 
 select * from wide

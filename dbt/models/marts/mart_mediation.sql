@@ -19,6 +19,9 @@ with {{ wide_mart([
     ('recurred_180_days', 'MED-2.180', 'numerator', ''),
     ('recurred_180_days_share', 'MED-2.180', 'value', ''),
     ('parties_unknown', 'MED-2.90', 'numerator', 'excluded:parties_unknown'),
+    ('stations', 'MED-3', 'denominator', ''),
+    ('stations_with_room', 'MED-3', 'numerator', ''),
+    ('stations_with_room_share', 'MED-3', 'value', ''),
 ]) }}
 
 select * from wide

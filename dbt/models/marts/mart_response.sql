@@ -1,5 +1,6 @@
-{#- Means from kpi; medians and 90th percentiles from the exact seconds, the smallest that half (nine tenths) of the incidents kept to. -#}
+{#- Means from kpi; medians and 90th percentiles from the exact seconds, the smallest that half (nine tenths) of the incidents kept to; so for the acknowledgement of orders. -#}
 {% set stages = ['report_receive', 'receive_dispatch', 'dispatch_arrive', 'arrive_close', 'report_arrive'] -%}
+{% set timed = stages + ['acknowledge'] -%}
 {% set columns = [
     ('timed_incidents', 'RT-1', 'denominator', ''),
     ('urgent_valid', 'RT-2', 'denominator', ''),
@@ -11,6 +12,19 @@
     ('urgent_missing', 'RT-2', 'numerator', 'excluded:missing'),
     ('urgent_negative', 'RT-2', 'numerator', 'excluded:negative'),
     ('urgent_identical', 'RT-2', 'numerator', 'excluded:identical'),
+    ('orders_to_acknowledge', 'CMD-1.acknowledged', 'denominator', ''),
+    ('orders_acknowledged', 'CMD-1.acknowledged', 'numerator', ''),
+    ('orders_acknowledged_share', 'CMD-1.acknowledged', 'value', ''),
+    ('orders_acknowledged_share_lower95', 'CMD-1.acknowledged', 'lower95', ''),
+    ('orders_acknowledged_share_upper95', 'CMD-1.acknowledged', 'upper95', ''),
+    ('orders_never_acknowledged', 'CMD-1.acknowledged', 'denominator', 'timing:open'),
+    ('orders_due', 'CMD-1.done', 'denominator', ''),
+    ('orders_done', 'CMD-1.done', 'numerator', ''),
+    ('orders_done_share', 'CMD-1.done', 'value', ''),
+    ('orders_done_share_lower95', 'CMD-1.done', 'lower95', ''),
+    ('orders_done_share_upper95', 'CMD-1.done', 'upper95', ''),
+    ('orders_overdue_open', 'CMD-1.done', 'denominator', 'timing:open'),
+    ('orders_cancelled', 'CMD-1.done', 'numerator', 'excluded:withdrawn'),
 ] -%}
 {% for stage in stages -%}
 {% do columns.append((stage ~ '_mean_seconds', 'RT-1', 'value', 'stage:' ~ stage)) -%}
@@ -30,7 +44,7 @@ bin_of_month as (
             counted.unit_code = unit_ancestor.unit_code
             and counted.day >= unit_ancestor.valid_from
             and counted.day < unit_ancestor.valid_to
-    where counted.kpi_id = 'RT-1' and counted.cell like 'bin:%'
+    where counted.kpi_id in ('RT-1', 'CMD-1.acknowledged') and counted.cell like 'bin:%'
     group by
         unit_ancestor.ancestor_code,
         {{ dbt.date_trunc('month', 'counted.day') }},
@@ -70,7 +84,7 @@ quantile as (
         grain,
         period_start,
         unit_code
-        {%- for stage in stages %},
+        {%- for stage in timed %},
         min(case when stage = '{{ stage }}' and incidents_so_far * 2 >= all_incidents then seconds end) as {{ stage }}_median_seconds,
         min(case when stage = '{{ stage }}' and incidents_so_far * 10 >= all_incidents * 9 then seconds end) as {{ stage }}_p90_seconds
         {%- endfor %}
@@ -89,7 +103,7 @@ select
     bounded.*,
     {{ share('bounded.urgent_on_time', 'bounded.urgent') }} as urgent_on_time_worst_case,
     {{ share('bounded.urgent_on_time + bounded.urgent - bounded.urgent_valid', 'bounded.urgent') }} as urgent_on_time_best_case
-    {%- for stage in stages %},
+    {%- for stage in timed %},
     quantile.{{ stage }}_median_seconds,
     quantile.{{ stage }}_p90_seconds
     {%- endfor %}

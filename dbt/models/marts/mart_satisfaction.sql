@@ -23,6 +23,9 @@ with {{ wide_mart([
     ('survey_trust', 'SUR-1', 'value', ''),
     ('survey_trust_lower95', 'SUR-1', 'lower95', ''),
     ('survey_trust_upper95', 'SUR-1', 'upper95', ''),
+    ('survey_safety', 'SUR-1.safety', 'value', ''),
+    ('survey_safety_lower95', 'SUR-1.safety', 'lower95', ''),
+    ('survey_safety_upper95', 'SUR-1.safety', 'upper95', ''),
 ]) }},
 
 counted_over_all as (
@@ -65,5 +68,8 @@ select
     survey_trusting,
     survey_trust,
     survey_trust_lower95,
-    survey_trust_upper95
+    survey_trust_upper95,
+    survey_safety,
+    survey_safety_lower95,
+    survey_safety_upper95
 from counted_over_all

@@ -12,6 +12,12 @@ with {{ wide_mart([
     ('ksi_yoy_lower95', 'TR-1.ksi', 'yoy_lower95', ''),
     ('ksi_yoy_upper95', 'TR-1.ksi', 'yoy_upper95', ''),
     ('ksi_yoy_verdict', 'TR-1.ksi', 'yoy_verdict', ''),
+    ('vehicle_days', 'TR-2', 'denominator', ''),
+    ('deaths_per_10000_vehicles', 'TR-2', 'value', ''),
+    ('deaths_per_10000_vehicles_lower95', 'TR-2', 'lower95', ''),
+    ('deaths_per_10000_vehicles_upper95', 'TR-2', 'upper95', ''),
+    ('accidents_without_casualties', 'TR-1.accidents', 'numerator', 'excluded:no_casualty'),
+    ('violations', 'TR-3', 'numerator', ''),
 ]) }}
 
 select * from wide

@@ -1,6 +1,8 @@
 {#- I1 per source and batch of the entities that the models know: what ingest accepted is in the pool, and every row there is current, superseded or deleted. -#}
 {% set entities = [
-    'unit', 'region', 'incident', 'case', 'case_event', 'mediation', 'callback', 'casualty', 'reported_figure', 'observation'
+    'unit', 'region', 'incident', 'case', 'case_event', 'mediation', 'callback', 'casualty', 'reported_figure', 'observation', 'matter',
+    'fraud_case', 'fraud_payment', 'fraud_warning', 'service_item', 'service_request', 'service_visit',
+    'register_entry', 'responsibility', 'device_day', 'gate_hour', 'accident'
 ] -%}
 with night as (
     select as_of from {{ source('control', 'night') }}

@@ -1,0 +1,5 @@
+with shared_cell as (
+    {{ family_cells('enforcement', ['int_matter_cell', 'int_observation_cell']) }}
+)
+
+select * from shared_cell

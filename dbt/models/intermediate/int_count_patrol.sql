@@ -1,0 +1,1 @@
+{{ family_cells('patrol', ['int_observation_cell']) }}

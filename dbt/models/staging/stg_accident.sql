@@ -1,0 +1,3 @@
+{{ current_state('accident') }}
+
+select * from current_rows

@@ -1,0 +1,3 @@
+{{ current_state('device_day') }}
+
+select * from current_rows

@@ -1,0 +1,3 @@
+{{ current_state('fraud_case') }}
+
+select * from current_rows

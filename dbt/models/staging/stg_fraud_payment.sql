@@ -1,0 +1,3 @@
+{{ current_state('fraud_payment') }}
+
+select * from current_rows

@@ -1,0 +1,3 @@
+{{ current_state('fraud_warning') }}
+
+select * from current_rows

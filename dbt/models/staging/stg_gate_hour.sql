@@ -1,0 +1,3 @@
+{{ current_state('gate_hour') }}
+
+select * from current_rows

@@ -1,0 +1,3 @@
+{{ current_state('matter') }}
+
+select * from current_rows

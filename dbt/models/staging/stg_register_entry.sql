@@ -1,0 +1,3 @@
+{{ current_state('register_entry') }}
+
+select * from current_rows

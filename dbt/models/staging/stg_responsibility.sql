@@ -1,0 +1,3 @@
+{{ current_state('responsibility') }}
+
+select * from current_rows

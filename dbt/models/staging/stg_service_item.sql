@@ -1,0 +1,3 @@
+{{ current_state('service_item') }}
+
+select * from current_rows

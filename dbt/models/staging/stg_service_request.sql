@@ -1,0 +1,3 @@
+{{ current_state('service_request') }}
+
+select * from current_rows

@@ -1,0 +1,3 @@
+{{ current_state('service_visit') }}
+
+select * from current_rows
