@@ -1,5 +1,4 @@
 {#- What the pool holds, in the units of the groups of its sources: their 本级. -#}
-{% set fresh_within_days = {'daily': 1, 'weekly': 7, 'monthly': 31, 'quarterly': 92, 'yearly': 366} -%}
 with batch_of_source as (
     select
         group_root.root_code || '.self' as unit_code,
@@ -41,11 +40,7 @@ source_age as (
         night.as_of as day,
         source.source_id,
         {{ days_between('max(batch_of_source.day)', 'night.as_of') }} as age,
-        case source.cadence
-            {%- for cadence, days in fresh_within_days.items() %}
-            when '{{ cadence }}' then {{ days }}
-            {%- endfor %}
-        end as fresh_within
+        {{ fresh_within_days('source.cadence') }} as fresh_within
     from {{ source('control', 'source') }} as source
     inner join {{ ref('int_group_root') }} as group_root on source.group_name = group_root.group_name
     cross join {{ source('control', 'night') }} as night

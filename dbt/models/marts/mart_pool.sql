@@ -9,5 +9,18 @@ with {{ wide_mart([
     ('rows_quarantined', 'POOL-3', 'numerator', ''),
     ('quarantined_share', 'POOL-3', 'value', ''),
 ]) }}
+,
 
-select * from wide
+published as (
+    select
+        max(case when claim_id = 'data_kinds' then value end) as claimed_kinds,
+        max(case when claim_id = 'data_rows' then value end) as claimed_rows
+    from {{ ref('published_claim') }}
+)
+
+select
+    wide.*,
+    published.claimed_kinds,
+    published.claimed_rows
+from wide
+cross join published

@@ -15,6 +15,7 @@ batch as (
         min(batch.batch_date) as first_batch_date,
         max(batch.batch_date) as last_batch_date,
         sum(batch.rows_accepted) as rows_accepted,
+        sum(case when batch.batch_date > {{ add_days('night.as_of', -30) }} then batch.rows_accepted else 0 end) as rows_accepted_30_days,
         sum(batch.pool_rows) as pool_rows,
         sum(batch.pool_bytes) as pool_bytes
     from {{ source('control', 'batch') }} as batch
@@ -40,7 +41,11 @@ select
     batch.first_batch_date,
     batch.last_batch_date,
     cast({{ days_between('batch.last_batch_date', 'night.as_of') }} as bigint) as age_days,
+    case when {{ fresh_within_days('source.cadence') }} is not null
+        then coalesce({{ days_between('batch.last_batch_date', 'night.as_of') }} <= {{ fresh_within_days('source.cadence') }}, false)
+    end as is_fresh,
     cast(coalesce(batch.rows_accepted, 0) as bigint) as rows_accepted,
+    cast(coalesce(batch.rows_accepted_30_days, 0) as bigint) as rows_accepted_30_days,
     cast(coalesce(batch.pool_rows, 0) as bigint) as pool_rows,
     cast(coalesce(balance.rows_current, 0) as bigint) as rows_current,
     cast(coalesce(balance.rows_superseded, 0) as bigint) as rows_superseded,
