@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+FALL_OF_PREVENTABLE = 0.615
+FALL_OF_FRAUD = 0.423
+FALL_OF_OTHERS = 0.97
+
 
 @dataclass(frozen=True)
 class IncidentCategory:
@@ -23,20 +27,20 @@ class IncidentCategory:
     case_category: str = ""
     case_share: float = 0.0
     dispute: str = ""
-    falling: bool = False
+    fall: float = FALL_OF_OTHERS
 
 
 INCIDENTS = (
     IncidentCategory("01010101", "故意杀人", 0.0004, "night", 1.0, 0.2, "criminal", "040101", 1.0),
     IncidentCategory("01010201", "故意伤害", 0.0060, "night", 0.9, 0.4, "criminal", "040102", 0.7),
     IncidentCategory("01010301", "强奸", 0.0008, "night", 0.9, 0.1, "criminal", "040104", 0.95),
-    IncidentCategory("01020101", "抢劫", 0.0012, "night", 1.0, 0.8, "criminal", "050100", 0.98, falling=True),
-    IncidentCategory("01020201", "抢夺", 0.0030, "night", 0.9, 0.9, "criminal", "050400", 0.9, falling=True),
-    IncidentCategory("01030101", "扒窃", 0.0350, "day", 0.4, 0.9, "criminal", "050201", 0.45, falling=True),
-    IncidentCategory("01030201", "盗窃电动自行车", 0.0450, "night", 0.3, 0.7, "criminal", "050202", 0.5, falling=True),
-    IncidentCategory("01030301", "盗窃车内财物", 0.0250, "night", 0.3, 0.8, "criminal", "050203", 0.5, falling=True),
+    IncidentCategory("01020101", "抢劫", 0.0012, "night", 1.0, 0.8, "criminal", "050100", 0.98, fall=FALL_OF_PREVENTABLE),
+    IncidentCategory("01020201", "抢夺", 0.0030, "night", 0.9, 0.9, "criminal", "050400", 0.9, fall=FALL_OF_PREVENTABLE),
+    IncidentCategory("01030101", "扒窃", 0.0350, "day", 0.4, 0.9, "criminal", "050201", 0.45, fall=FALL_OF_PREVENTABLE),
+    IncidentCategory("01030201", "盗窃电动自行车", 0.0450, "night", 0.3, 0.7, "criminal", "050202", 0.5, fall=FALL_OF_PREVENTABLE),
+    IncidentCategory("01030301", "盗窃车内财物", 0.0250, "night", 0.3, 0.8, "criminal", "050203", 0.5, fall=FALL_OF_PREVENTABLE),
     IncidentCategory("01030401", "入户盗窃", 0.0150, "night", 0.6, 0.0, "criminal", "050204", 0.8),
-    IncidentCategory("01040101", "电信网络诈骗", 0.0450, "day", 0.3, 0.0, "criminal", "050301", 0.75, falling=True),
+    IncidentCategory("01040101", "电信网络诈骗", 0.0450, "day", 0.3, 0.0, "criminal", "050301", 0.75, fall=FALL_OF_FRAUD),
     IncidentCategory("01050101", "放火", 0.0003, "night", 1.0, 0.2, "criminal", "020101", 0.9),
     IncidentCategory("02010101", "殴打他人", 0.0500, "night", 0.8, 0.5, "administrative", "800101", 0.6),
     IncidentCategory("02010201", "寻衅滋事", 0.0150, "night", 0.7, 0.6, "administrative", "800102", 0.6),

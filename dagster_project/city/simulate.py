@@ -25,7 +25,7 @@ from dagster_project.city.world import GATES, live
 
 FIRST_NIGHT = dt.date(2025, 9, 1)
 NIGHTS = 7
-HISTORY_DAYS = 427
+HISTORY_DAYS = 793
 COUNTIES = 3
 STATIONS_PER_COUNTY = 2
 SCALE = 0.02

@@ -27,10 +27,7 @@ Texts = npt.NDArray[np.str_]
 Indexes = npt.NDArray[np.int64]
 
 CALLS_PER_DAY = 4_500.0
-FALL_OF_PREVENTABLE = 0.615
-FALL_OF_OTHERS = 0.97
-FALL_BEGINS = 150
-FALL_DAYS = 150
+FALL_FROM = dt.date(2025, 1, 1)
 MERGER_AFTER_DAYS = 120
 DEADLINE_DAYS = 30
 CALLBACK_ATTEMPTS = 3
@@ -217,10 +214,10 @@ def _arrivals(seed: int, first_day: dt.date, days: int, places: Places, scale: f
             expected[merged_on:, heir] += expected[merged_on:, number]
             expected[merged_on:, number] = 0.0
     busy = day_factors(first_day, days)
-    ramp = np.clip((np.arange(days) - FALL_BEGINS) / FALL_DAYS, 0.0, 1.0)
+    has_fallen = np.arange(days) >= (FALL_FROM - first_day).days
     parts = []
     for index, kind in enumerate(codes.INCIDENTS):
-        trend = 1.0 + ((FALL_OF_PREVENTABLE if kind.falling else FALL_OF_OTHERS) - 1.0) * ramp
+        trend = np.where(has_fallen, kind.fall, 1.0)
         counts = generator(seed, f"calls of {kind.code}").poisson(CALLS_PER_DAY * scale * kind.share * (busy * trend)[:, None] * expected)
         day, station = np.nonzero(counts)
         parts.append(np.repeat(np.stack([day, station, np.full(len(day), index)]), counts[day, station], axis=1))

@@ -92,3 +92,11 @@ def test_an_excluded_system_that_is_read_fails_the_build(home: Path, register: d
 def test_no_shipped_contract_reads_an_excluded_or_unknown_system() -> None:
     named = {(c.id, system_id) for c in load_catalogue().contracts for system_id in c.systems}
     assert {pair for pair in named if SYSTEMS.get(pair[1], {"treatment": "unknown"})["treatment"] in ("EXCLUDE", "unknown")} == set()
+
+
+def test_every_system_that_may_enter_is_read_counts_itself_or_is_a_mere_statement() -> None:
+    named = {system_id for c in load_catalogue().contracts for system_id in c.systems}
+    platform = {"S29", "S61"}
+    statement = {"S44"}
+    without = {system_id for system_id, row in SYSTEMS.items() if row["treatment"] != "EXCLUDE"} - named
+    assert without == platform | statement

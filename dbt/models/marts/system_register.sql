@@ -94,6 +94,7 @@ select
         when fed_system.last_batch is not null then 'delivered'
         when fed_system.system_id is not null then 'awaited'
         when counted_system.system_id is not null then 'counted'
+        when system.treatment = 'CLAIM' then 'annotation'
         else 'absent'
     end as status
 from {{ ref('system') }} as system
