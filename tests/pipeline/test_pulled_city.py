@@ -65,7 +65,7 @@ def city(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[City]:
     if postgres_folder() is None:
         pytest.skip("PostgreSQL's server programs are not installed (apt-get install postgresql)")
     monkeypatch.setattr(rest, "BACKOFF_SECONDS", 0.01)
-    world = live(5, FIRST_DAY, NIGHTS[-1], 2, 2, 0.6)
+    world = live(5, FIRST_DAY, NIGHTS[-1], 2, 2, 0.012)
     home = Home.at(tmp_path / "home").ensure()
     api = PagedApi([], "city-token", unreliable=Unreliable(too_many=0.05, unavailable=0.05, broken_off=0.05, retry_after=0))
     with postgres() as database, serve(api):

@@ -424,7 +424,7 @@ def test_few_printed_figures_do_not_follow_from_their_counts(city: City) -> None
 
 
 def test_preventable_incidents_fall_year_on_year_and_the_festival_is_quiet() -> None:
-    world = live(3, dt.date(2024, 7, 1), dt.date(2025, 8, 31), 4, 3, 2.0)
+    world = live(3, dt.date(2024, 7, 1), dt.date(2025, 8, 31), 4, 3, 0.04)
     by_month = Counter[tuple[bool, str]]()
     falling = {"010201", "010202", "010301", "010302", "010303"}
     for category, reported in zip(world.calls.category.tolist(), world.calls.reported.tolist(), strict=True):

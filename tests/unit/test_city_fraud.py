@@ -17,7 +17,7 @@ FIRST = dt.date(2024, 7, 1)
 
 @cache
 def city(days: int) -> World:
-    return live(5, FIRST, FIRST + dt.timedelta(days=days), 2, 2, 1.0)
+    return live(5, FIRST, FIRST + dt.timedelta(days=days), 2, 2, 0.02)
 
 
 def test_every_fraud_case_has_one_loss_and_no_other_case_has_any() -> None:

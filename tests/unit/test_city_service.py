@@ -16,7 +16,7 @@ FIRST = dt.date(2024, 7, 1)
 
 @cache
 def city(days: int) -> World:
-    return live(5, FIRST, FIRST + dt.timedelta(days=days), 2, 2, 1.0)
+    return live(5, FIRST, FIRST + dt.timedelta(days=days), 2, 2, 0.02)
 
 
 def test_the_promise_is_cut_by_about_half_and_stays_within_the_statute() -> None:
