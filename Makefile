@@ -19,6 +19,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -W ignore -c 'from dagster_project.defs.transform import ensure_manifest; ensure_manifest()'
 	@touch $@
 
 # The fictional city: its deliveries are simulated once, then every night up to the last one is processed.
