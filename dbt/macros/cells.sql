@@ -103,3 +103,19 @@ select
     where catalogue.product = '{{ family }}'
     {%- endfor %}
 {%- endmacro %}
+
+{#- Cells that several statements made, each summed to one row; `without_nothing` leaves out those of which nothing was counted. -#}
+{% macro summed_cells(rows, without_nothing=false) -%}
+select
+    kpi_id,
+    unit_code,
+    day,
+    cell,
+    cast(sum(numerator) as bigint) as numerator,
+    cast(sum(denominator) as bigint) as denominator
+from {{ rows }}
+group by kpi_id, unit_code, day, cell
+{%- if without_nothing %}
+having sum(numerator) <> 0 or sum(denominator) <> 0
+{%- endif %}
+{%- endmacro %}

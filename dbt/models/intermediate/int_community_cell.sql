@@ -180,13 +180,4 @@ kpi_row as (
     from placed_smart_day
 )
 
-select
-    kpi_id,
-    unit_code,
-    day,
-    cell,
-    cast(sum(numerator) as bigint) as numerator,
-    cast(sum(denominator) as bigint) as denominator
-from kpi_row
-group by kpi_id, unit_code, day, cell
-having sum(numerator) <> 0 or sum(denominator) <> 0
+{{ summed_cells('kpi_row', without_nothing=true) }}

@@ -147,12 +147,4 @@ other_cell as (
 
 select * from cell
 union all
-select
-    kpi_id,
-    unit_code,
-    day,
-    cell,
-    cast(sum(numerator) as bigint) as numerator,
-    cast(sum(denominator) as bigint) as denominator
-from other_cell
-group by kpi_id, unit_code, day, cell
+{{ summed_cells('other_cell') }}

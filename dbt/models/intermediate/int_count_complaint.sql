@@ -35,12 +35,4 @@ exposed_cell as (
 
 select * from matter_cell where kpi_id <> 'CMP-1'
 union all
-select
-    kpi_id,
-    unit_code,
-    day,
-    cell,
-    cast(sum(numerator) as bigint) as numerator,
-    cast(sum(denominator) as bigint) as denominator
-from exposed_cell
-group by kpi_id, unit_code, day, cell
+{{ summed_cells('exposed_cell') }}

@@ -293,13 +293,4 @@ select
     cast(residents as bigint) as denominator
 from rate_cell
 union all
-select
-    kpi_id,
-    unit_code,
-    day,
-    cell,
-    cast(sum(numerator) as bigint) as numerator,
-    cast(sum(denominator) as bigint) as denominator
-from money_cell
-group by kpi_id, unit_code, day, cell
-having sum(numerator) <> 0 or sum(denominator) <> 0
+{{ summed_cells('money_cell', without_nothing=true) }}

@@ -102,12 +102,4 @@ pool_cell as (
     where receipt.batch_date <= night.as_of
 )
 
-select
-    kpi_id,
-    unit_code,
-    day,
-    cell,
-    cast(sum(numerator) as bigint) as numerator,
-    cast(sum(denominator) as bigint) as denominator
-from pool_cell
-group by kpi_id, unit_code, day, cell
+{{ summed_cells('pool_cell') }}

@@ -90,12 +90,4 @@ figure_cell as (
     where is_future or (not is_part_of_total and not is_slice)
 )
 
-select
-    kpi_id,
-    unit_code,
-    day,
-    cell,
-    cast(sum(numerator) as bigint) as numerator,
-    cast(sum(denominator) as bigint) as denominator
-from figure_cell
-group by kpi_id, unit_code, day, cell
+{{ summed_cells('figure_cell') }}
