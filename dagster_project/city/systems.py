@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from dagster_project.city import codes, people
-from dagster_project.city.clock import NEVER, Seconds, compact, spelled
+from dagster_project.city.clock import NEVER, compact, spelled
 from dagster_project.city.communities import located, settle
 from dagster_project.city.deliveries import MISSING_NIGHT, RENAMED_UNIT_NIGHT, REPEATED_NIGHT, Batch, Book, Source
 from dagster_project.city.faults import RowFault, broken_line, copied, replaced, torn
 from dagster_project.city.files import Row, write_csv, write_json, write_ndjson, write_xlsx
 from dagster_project.city.places import CITY_CODE, UNKNOWN_CODE
-from dagster_project.city.world import NO_CALL, Flags, Indexes, World
+from dagster_project.city.shaping import as_rows, before, ended, latest, yes_no
+from dagster_project.city.world import NO_CALL, Indexes, World
 
 CALL_COLUMNS = (
     "JJDBH", "GLJJDBH", "GLLX", "GXDWDM", "CJDWDM", "CSJQLBDM", "JQLBDM", "BJFS", "CSLX", "JJBS", "WXBS", "ZXBS", "TDBS", "SFJA",
@@ -36,35 +37,11 @@ def _a_year_before(moment: str) -> str:
     return f"{int(moment[:4]) - 1}{moment[4:8].replace('0229', '0228')}{moment[8:]}"
 
 
-def _before(times: Seconds, until: int) -> Seconds:
-    """The times known at a moment; NEVER for those still to come."""
-    return np.where(times < until, times, NEVER)
-
-
-def _latest(changes: Seconds, until: int) -> Seconds:
-    known = np.where(changes < until, changes, np.int64(-1))
-    newest: Seconds = known.max(axis=1)
-    return newest
-
-
-def _ended(changes: Seconds, deleted: Seconds) -> Seconds:
-    """Changes up to the deletion of a record; nothing changes after it."""
-    return np.where(changes <= deleted[:, None], changes, NEVER)
-
-
-def _table(columns: Sequence[Sequence[object]]) -> list[Row]:
-    return [list(row) for row in zip(*columns, strict=True)]
-
-
-def _yes_no(flags: Flags) -> list[str]:
-    return ["1" if flag else "0" for flag in flags.tolist()]
-
-
 def calls_source(world: World) -> Source:
     """接警单: GB18030 CSV, quoted where needed, delta, ``yyyyMMddHHmmss``."""
     calls = world.calls
     n = len(calls)
-    changes = _ended(
+    changes = ended(
         np.stack(
             [
                 calls.received,
@@ -94,7 +71,7 @@ def calls_source(world: World) -> Source:
         kind = np.where(calls.place_corrected[m] < until, calls.place[m], calls.place_first[m])
         place_codes = np.array([c for c, _ in codes.PLACES])
         dispatched = calls.dispatched[m] < until
-        return _table(
+        return as_rows(
             [
                 [calls.number[i] for i in m.tolist()],
                 related,
@@ -105,19 +82,19 @@ def calls_source(world: World) -> Source:
                 np.where(calls.moved[m] < until, calls.category[m], code[calls.category_first[m]]).tolist(),
                 calls.channel[m].tolist(),
                 place_codes[kind].tolist(),
-                _yes_no(calls.urgent[m]),
-                _yes_no(calls.invalid[m]),
-                _yes_no(calls.consultation[m]),
-                _yes_no(calls.returned[m] & dispatched),
-                _yes_no(calls.case_opened[m] < until),
+                yes_no(calls.urgent[m]),
+                yes_no(calls.invalid[m]),
+                yes_no(calls.consultation[m]),
+                yes_no(calls.returned[m] & dispatched),
+                yes_no(calls.case_opened[m] < until),
                 compact(calls.reported[m]),
                 compact(calls.received[m]),
-                compact(_before(calls.dispatched[m], until)),
+                compact(before(calls.dispatched[m], until)),
                 compact(np.where(arrival_known, calls.arrived[m], NEVER)),
-                compact(_before(calls.closed[m], until)),
-                _yes_no(calls.deleted[m] < until),
+                compact(before(calls.closed[m], until)),
+                yes_no(calls.deleted[m] < until),
                 ["0"] * len(m),
-                compact(_latest(changes[m], until)),
+                compact(latest(changes[m], until)),
                 [communities.code[c] if c >= 0 else "" for c in community[m].tolist()],
                 [caller[i] for i in m.tolist()],
                 [phone[i] for i in m.tolist()],
@@ -170,7 +147,7 @@ def cases_source(world: World) -> Source:
     """案件: an Oracle dump as CSV: GB18030, everything quoted, ``(null)`` for nothing, delta."""
     cases, calls = world.cases, world.calls
     n = len(cases)
-    changes = _ended(np.stack([cases.accepted, cases.filed, cases.transferred, cases.deleted], axis=1), cases.deleted)
+    changes = ended(np.stack([cases.accepted, cases.filed, cases.transferred, cases.deleted], axis=1), cases.deleted)
     reporter, suspect = people.names(world.seed, "reporters", n), people.names(world.seed, "suspects", n)
     identity = people.identity_numbers(world.seed, "suspects", n)
     header = CASE_COLUMNS
@@ -181,25 +158,25 @@ def cases_source(world: World) -> Source:
     def rows(members: Indexes, until: int) -> list[Row]:
         m = members
         serious = np.isin(cases.category[m], sorted(codes.SERIOUS_VIOLENT_CASES))
-        return _table(
+        return as_rows(
             [
                 [cases.number[i] for i in m.tolist()],
                 nulls([calls.number[c] if c != NO_CALL else "" for c in cases.call[m].tolist()]),
                 np.where(cases.criminal[m], "02", "01").tolist(),
                 cases.category[m].tolist(),
-                _yes_no(cases.major[m]),
-                _yes_no(serious),
+                yes_no(cases.major[m]),
+                yes_no(serious),
                 cases.unit[m].tolist(),
                 np.where(cases.transferred[m] < until, cases.investigator_after[m], cases.investigator[m]).tolist(),
                 spelled(cases.occurred[m]),
                 spelled(cases.reported[m]),
                 spelled(cases.accepted[m]),
-                nulls(spelled(_before(cases.filed[m], until))),
+                nulls(spelled(before(cases.filed[m], until))),
                 [reporter[i] for i in m.tolist()],
                 [suspect[i] for i in m.tolist()],
                 [identity[i] for i in m.tolist()],
-                _yes_no(cases.deleted[m] < until),
-                spelled(_latest(changes[m], until)),
+                yes_no(cases.deleted[m] < until),
+                spelled(latest(changes[m], until)),
             ]
         )
 
@@ -235,7 +212,7 @@ def events_source(world: World) -> Source:
     def rows(members: Indexes, until: int) -> list[Row]:
         m = members.tolist()
         kinds = [str(events.event[i]) for i in m]
-        return _table(
+        return as_rows(
             [
                 [cases.number[events.case[i]] for i in m],
                 [number_of[kind] for kind in kinds],
@@ -292,7 +269,7 @@ def disputes_source(world: World) -> Source:
         m = members.tolist()
         done = disputes.closed[members] < until
         parties = [f"{left[p]}（{left_id[p]}）、{right[p]}（{right_id[p]}）" if p > 0 else None for p in disputes.parties[members].tolist()]
-        return _table(
+        return as_rows(
             [
                 [disputes.number[i] for i in m],
                 [calls.number[c] if c != NO_CALL else None for c in disputes.call[members].tolist()],
@@ -304,7 +281,7 @@ def disputes_source(world: World) -> Source:
                 spelled(disputes.due[members]),
                 [text or None for text in spelled(np.where(done, disputes.closed[members], NEVER))],
                 [printed[str(r)] if d else None for r, d in zip(disputes.result[members].tolist(), done.tolist(), strict=True)],
-                spelled(_latest(changes[members], until)),
+                spelled(latest(changes[members], until)),
             ]
         )
 
@@ -339,7 +316,7 @@ def callbacks_source(world: World) -> Source:
 
     def rows(members: Indexes, until: int) -> list[Row]:
         m = members
-        return _table(
+        return as_rows(
             [
                 [calls.number[c] for c in callbacks.call[m].tolist()],
                 callbacks.attempt[m].tolist(),

@@ -423,7 +423,12 @@ def test_a_station_that_changes_county_takes_its_counts_along_and_breaks_both_se
     assert ask.connection.execute(split).fetchall() == []
 
 
-def test_a_unit_that_takes_another_over_has_a_break() -> None:
+CLOSED_UNIT_STAYS_PLACED = [("a", "a", FIRST, FOREVER), ("a", "north", FIRST, FOREVER), ("a", "city", FIRST, FOREVER)]
+
+
+@pytest.mark.parametrize("moves", [[], CLOSED_UNIT_STAYS_PLACED], ids=["placement ends with the unit", "placement covers all time"])
+def test_a_unit_that_takes_another_over_has_a_break(moves: list[tuple[str, str, dt.date, dt.date]]) -> None:
+    """The heir breaks; its county and the city held both before and after, and do not."""
     lives = {"a": (FIRST, MOVED)}
     counts = (
         daily(D(2024, 4, 1), MOVED - DAY, 10, unit="a")
@@ -434,7 +439,12 @@ def test_a_unit_that_takes_another_over_has_a_break() -> None:
     for kpi_id, unit, day, cell, numerator, _ in counts:
         totals[kpi_id, unit, day, cell] = totals.get((kpi_id, unit, day, cell), 0) + numerator
     ask = built(
-        D(2025, 7, 31), [(*key, number, 0) for key, number in totals.items()], parents=PARENTS, lives=lives, heirs=[("a", "b", MOVED)]
+        D(2025, 7, 31),
+        [(*key, number, 0) for key, number in totals.items()],
+        parents=PARENTS,
+        moves=moves,
+        lives=lives,
+        heirs=[("a", "b", MOVED)],
     )
     june = {"grain": "month", "period_start": MOVED}
     assert ask("unit_code, numerator, pop_verdict, series_break", **june) == [
