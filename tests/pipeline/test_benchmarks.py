@@ -1,0 +1,38 @@
+"""Every benchmark runs at toy size, so that one which a change elsewhere broke is noticed before somebody wants its figures."""
+
+from __future__ import annotations
+
+import pkgutil
+from pathlib import Path
+
+import benchmarks
+from benchmarks import code_location
+from benchmarks.ingest import __main__ as ingest
+from benchmarks.ingest.cases import CASES
+from dagster_project.contracts.load import PROJECT_SOURCES, load_catalogue
+
+TRIED = {"code_location", "ingest"}
+ROWS = 3_000
+
+
+def test_no_benchmark_is_left_untried() -> None:
+    assert {module.name for module in pkgutil.iter_modules(benchmarks.__path__)} == TRIED
+
+
+def test_the_code_location_loads_with_outside_contracts() -> None:
+    measured = code_location.run(contracts=3, columns=2, repeats=1)
+    assert measured["source_assets"] == 3 + len(load_catalogue([PROJECT_SOURCES]).contracts)
+    assert measured["loaded_seconds"] > 0 and measured["imports_seconds"] > 0
+
+
+def test_every_way_of_ingest_accounts_for_its_rows(tmp_path: Path) -> None:
+    measured = {result["case"]: result for result in ingest.run(ROWS, [*CASES], repeat=1, scratch=tmp_path)}
+    assert set(measured) == set(CASES)
+    assert {result["rows_read"] for result in measured.values()} == {ROWS}
+    for case, result in measured.items():
+        if "floor" not in case:
+            fates = result["rows_accepted"] + result["rows_quarantined"] + result["rows_duplicate"] + result["rows_filtered"]
+            assert fates == ROWS
+            assert 0 < result["rows_quarantined"] < ROWS // 10
+    assert measured["unique key"]["rows_duplicate"] > 0
+    assert "pyarrow floor" in ingest.table(list(measured.values()))
