@@ -58,3 +58,57 @@ current_rows as (
     where state_rank = 1 and not coalesce(is_deleted, false)
 )
 {%- endmacro %}
+
+{#-
+  The rows of an entity that were there and are deleted as of the night, each with the group of its source: the last state of the key says
+  so, or the latest full extract no longer has the key.
+-#}
+{% macro deleted_state(entity) -%}
+with night as (
+    select as_of from {{ source('control', 'night') }}
+),
+
+latest_full_batch as (
+    select
+        batch.source_id,
+        max(batch.batch_date) as batch_date
+    from {{ source('control', 'batch') }} as batch
+    inner join {{ source('control', 'source') }} as source on batch.source_id = source.source_id
+    cross join night
+    where source.extract_mode = 'full' and batch.batch_date <= night.as_of
+    group by batch.source_id
+),
+
+ranked_state as (
+    select
+        pool_row.*,
+        source.group_name,
+        coalesce(pool_row.batch_date < latest_full_batch.batch_date, false) as is_gone,
+        case
+            when pool_row.record_key is null then 1
+            else row_number() over (
+                partition by pool_row.source_id, pool_row.record_key
+                order by
+                    case when pool_row.batch_date < latest_full_batch.batch_date then 1 else 0 end,
+                    pool_row.record_version desc nulls last,
+                    pool_row.batch_date desc,
+                    pool_row.file_name desc,
+                    pool_row.row_number desc
+            )
+        end as state_rank
+    from {{ source('pool', entity) }} as pool_row
+    inner join {{ source('control', 'source') }} as source
+        on pool_row.source_id = source.source_id and source.entity = '{{ entity }}'
+    left join latest_full_batch on pool_row.source_id = latest_full_batch.source_id
+    cross join night
+    where pool_row.batch_date <= night.as_of
+),
+
+deleted_rows as (
+    select *
+    from ranked_state
+    where
+        state_rank = 1
+        and (is_gone and record_key is not null or not is_gone and coalesce(is_deleted, false))
+)
+{%- endmacro %}

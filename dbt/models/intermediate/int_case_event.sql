@@ -36,6 +36,7 @@ event_of_case as (
         case when filed_case.case_id is null then event.unit_code else filed_case.filing_unit_code end as owning_unit_code,
         coalesce(filed_case.case_kind, 'criminal') as case_kind,
         coalesce(filed_case.is_major, false) as is_major,
+        event.happened_at,
         least(cast(event.happened_at as date), night.as_of) as day,
         case
             when cast(event.happened_at as date) > night.as_of then 'after_as_of'
@@ -67,6 +68,7 @@ select
     owned_event.case_kind,
     owned_event.is_major,
     owned_event.event,
+    owned_event.happened_at,
     owned_event.day,
     owned_event.excluded_reason,
     role.clears,

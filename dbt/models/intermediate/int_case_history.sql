@@ -26,7 +26,9 @@ select
     min({{ milestone }}_on) as {{ milestone }}_on,
     min(case when {{ condition }} and day = {{ milestone }}_on then unit_code end) as {{ milestone }}_unit_code
     {%- endfor %},
+    min(case when clears then happened_at end) as cleared_at,
     min(case when exits then day end) as exited_on,
+    min(case when event = 'withdrawn' then day end) as withdrawn_on,
     min(case when administrative_outcome = 'penalised' then day end) as penalised_on,
     min(case when administrative_outcome = 'not_penalised' then day end) as not_penalised_on,
     min(case when administrative_outcome = 'mediated' then day end) as mediated_on

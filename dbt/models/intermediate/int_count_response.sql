@@ -76,11 +76,7 @@ urgent_row as (
         case
             when is_future then 'after_as_of'
             when not is_urgent then 'not_urgent'
-            when is_related_call then 'related_call'
-            when not is_dispatched then 'not_dispatched'
-            when report_arrive is null then 'missing'
-            when report_arrive < 0 or dispatch_arrive < 0 then 'negative'
-            when report_arrive = 0 or is_arrived_when_dispatched then 'identical'
+            {{ when_arrival_is_invalid() }}
         end as excluded_reason,
         row_count
     from timed_incident

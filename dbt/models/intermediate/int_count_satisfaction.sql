@@ -1,18 +1,4 @@
-with root_with_callbacks as (
-    select distinct
-        callback.group_name,
-        dim_unit.root_code
-    from {{ ref('int_callback') }} as callback
-    inner join {{ ref('dim_unit') }} as dim_unit on callback.unit_code = dim_unit.unit_code
-),
-
-called_incident as (
-    select distinct
-        group_name,
-        incident_id
-    from {{ ref('int_callback') }}
-    where not is_future
-),
+with {{ coverable_incidents() }},
 
 callback_row as (
     select
@@ -56,26 +42,6 @@ response_row as (
             and not reply.is_future
 ),
 
-coverage_row as (
-    select
-        'SAT-2' as kpi_id,
-        incident.unit_code,
-        incident.day,
-        incident.category,
-        incident.row_count,
-        called_incident.incident_id is not null as is_called,
-        coalesce(
-            incident.ineffective_reason,
-            case when root_with_callbacks.root_code is null then 'no_callback_feed' end
-        ) as excluded_reason
-    from {{ ref('int_incident') }} as incident
-    inner join {{ ref('dim_unit') }} as dim_unit on incident.unit_code = dim_unit.unit_code
-    left join root_with_callbacks
-        on incident.group_name = root_with_callbacks.group_name and dim_unit.root_code = root_with_callbacks.root_code
-    left join called_incident
-        on incident.group_name = called_incident.group_name and incident.incident_id = called_incident.incident_id
-),
-
 reply_row as (
     select * from callback_row
     union all
@@ -84,7 +50,7 @@ reply_row as (
 
 share_row as (
     select
-        kpi_id,
+        'SAT-2' as kpi_id,
         unit_code,
         day,
         category,
@@ -92,7 +58,7 @@ share_row as (
         case when excluded_reason is null then row_count else 0 end as denominator,
         excluded_reason,
         row_count as excluded
-    from coverage_row
+    from coverable_incident
 ),
 
 {{ cells('reply_row', ['channel', 'attempt', 'result', 'attempt_result'], 'reply_cell') }},

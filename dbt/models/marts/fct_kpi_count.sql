@@ -4,7 +4,7 @@
     'incident', 'warning_drop', 'clearance', 'public_order', 'response', 'mediation', 'satisfaction', 'traffic', 'reported_figure', 'pool',
     'registration', 'hazard', 'enforcement', 'complaint', 'fraud', 'service',
     'community', 'patrol', 'progress',
-    'equipment'
+    'equipment', 'integrity'
 ] %}
 {% if not loop.first %}union all {% endif -%}
 select

@@ -8,6 +8,13 @@ with partition_kind as (
     select '' as cell_kind
 ),
 
+{#- A single code may be declared to be no part of the whole, although its kind is (other figures use it so). -#}
+lone_cell as (
+    select cell_kind || ':' || code as cell
+    from {{ ref('kpi_cell') }}
+    where not is_partition and code is not null
+),
+
 cell_sum as (
     select
         counted.kpi_id,
@@ -18,6 +25,8 @@ cell_sum as (
         sum(counted.denominator) as denominator
     from {{ model }} as counted
     inner join partition_kind on split_part(counted.cell, ':', 1) = partition_kind.cell_kind
+    left join lone_cell on counted.cell = lone_cell.cell
+    where lone_cell.cell is null
     group by counted.kpi_id, counted.unit_code, counted.day, partition_kind.cell_kind
 )
 
