@@ -92,8 +92,18 @@ def simulate(
         list[str] | None,
         typer.Option(help="deliver only this domain beside calls, cases, mediation and callbacks; repeatable, none for none"),
     ] = None,
+    gaming: Annotated[
+        float, typer.Option(metavar="STRENGTH", help="0 to 1: how much of what some stations could shape they do; 0 is an honest city")
+    ] = 0.0,
+    gaming_kind: Annotated[list[str] | None, typer.Option(metavar="NAME", help="shape only in this way; repeatable, all if absent")] = None,
+    gaming_share: Annotated[float | None, typer.Option(metavar="SHARE", help="share of the stations that game, 0.5 if absent")] = None,
+    gaming_since: Annotated[
+        dt.datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="first day gamed; a year before the first night if absent, or half of a shorter history"),
+    ] = None,
 ) -> None:
     """Deliver what the systems of a fictional city would deliver."""
+    from dagster_project.city.gaming import KINDS, SHARE_OF_STATIONS, Gaming
     from dagster_project.city.simulate import simulate as deliver
     from dagster_project.city.simulate import simulate_real_night
 
@@ -107,13 +117,19 @@ def simulate(
         "domains": None if domain is None else [name for name in domain if name != "none"],
     }
     options: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    details = (gaming_kind, gaming_share, gaming_since)
     try:
+        if gaming == 0 and any(detail is not None for detail in details):
+            raise ValueError("how to game is said, but not how much: add --gaming STRENGTH")
+        since = gaming_since.date() if gaming_since else None
+        share = SHARE_OF_STATIONS if gaming_share is None else gaming_share
+        games = Gaming(gaming, KINDS if gaming_kind is None else tuple(gaming_kind), share, since)
         if scale != 1:
-            result = deliver(directory, seed=seed, progress=PROGRESS.say, **options)
-        elif set(options) == {"scale"}:
+            result = deliver(directory, seed=seed, progress=PROGRESS.say, gaming=games, **options)
+        elif set(options) == {"scale"} and gaming == 0:
             result = simulate_real_night(directory, seed=seed, progress=PROGRESS.say)
         else:
-            raise ValueError("--scale 1 writes one night of a whole city and takes no other size")
+            raise ValueError("--scale 1 writes one night of a whole, honest city and takes no other size and no gaming")
     except ValueError as problem:
         raise typer.BadParameter(str(problem)) from None
     out.print(f"delivered {result.files} files for the nights up to {result.last_night} into {directory}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 TRUTH = "truth"
 FAULTS = "faults.json"
+GAMING = "gaming.json"
 
 
 def is_simulated(landing: Path) -> bool:

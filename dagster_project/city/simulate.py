@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 from dagster_project.city.deliveries import Book, batches, deliver
 from dagster_project.city.domains import chosen_domains
 from dagster_project.city.figures import deliver_figures
+from dagster_project.city.gaming import Gaming, play_games
 from dagster_project.city.gates import GATES as REAL_GATES
 from dagster_project.city.gates import PASSAGES as REAL_PASSAGES
 from dagster_project.city.gates import deliver_passages
-from dagster_project.city.origin import FAULTS, TRUTH
+from dagster_project.city.origin import FAULTS, GAMING, TRUTH
 from dagster_project.city.systems import deliver_units, sources
 from dagster_project.city.truth import count, quirks
 from dagster_project.city.world import GATES, live
@@ -56,14 +57,16 @@ def simulate(
     scale: float = SCALE,
     gates: int = GATES,
     domains: Collection[str] | None = None,
+    gaming: Gaming | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Delivery:
     """Write an initial load of ``history_days`` days and then ``nights`` nightly deliveries below ``out``.
 
     Files stand at <out>/<domain>/<source>/<yyyymmdd>/…; below <out>/truth stand ``kpi_count.parquet`` (the true figures as of the
-    last night), ``faults.json`` and ``faults.parquet`` (every fault that was put in, counted and with its place) and
-    ``receipt.parquet`` (what must become of the rows of every file). ``scale`` 1 is a real city: about 4,500 calls a day. The same arguments give
-    the same bytes. ``domains`` names what is delivered beside calls, cases, disputes, callbacks and units; everything for None.
+    last night), ``faults.json`` and ``faults.parquet`` (every fault that was put in, counted and with its place), ``receipt.parquet``
+    (what must become of the rows of every file) and ``gaming.json`` (which stations shaped their figures, how, and how many rows).
+    ``scale`` 1 is a real city: about 4,500 calls a day. The same arguments give the same bytes. ``domains`` names what is delivered
+    beside calls, cases, disputes, callbacks and units; everything for None. Nobody games without ``gaming``.
     Raises ValueError for arguments that make no city.
     """
     if nights < 0 or history_days < 1 or scale <= 0:
@@ -75,10 +78,13 @@ def simulate(
     out = Path(out)
     first_day = first_night - dt.timedelta(days=history_days)
     last_night = first_night + dt.timedelta(days=nights - 1)
+    games = gaming or Gaming(0)
+    gamed_since = games.begins(first_day, last_night, first_night)
     plan = batches(first_night, nights)
     say(f"a city of {counties} counties lives from {first_day} to {last_night}")
     lived = live(seed, first_day, last_night, counties, stations_per_county, scale)
-    world = dataclasses.replace(lived, first_night=first_night, gates=gates)
+    shown, record = play_games(lived, games, gamed_since)
+    world = dataclasses.replace(shown, first_night=first_night, gates=gates)
     book = Book()
     deliver_units(world, out, plan, book)
     for source in sources(world):
@@ -101,6 +107,7 @@ def simulate(
         "gates": gates,
     }
     _write_truth(out / TRUTH, counts, book, {"city": settings, "records": quirks(world, book, plan[-1].date)})
+    _write_json(out / TRUTH / GAMING, record.as_document())
     return Delivery(book.files, plan[0].date, first_night, last_night, out / TRUTH)
 
 
@@ -143,4 +150,8 @@ def _write_truth(folder: Path, counts: pa.Table, book: Book, about: dict[str, ob
     kinds: dict[str, dict[str, int]] = {}
     for (source_id, kind), number in sorted(book.counts.items()):
         kinds.setdefault(source_id, {})[kind] = number
-    (folder / FAULTS).write_text(json.dumps({**about, "faults": kinds}, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    _write_json(folder / FAULTS, {**about, "faults": kinds})
+
+
+def _write_json(path: Path, document: Mapping[str, object]) -> None:
+    path.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

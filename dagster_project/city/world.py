@@ -12,7 +12,7 @@ import datetime as dt
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,9 @@ MOST_REPEATS = 10
 GATES = 40
 
 NO_CALL = -1
+SAME_MATTER_SECONDS = 60
+ROUND_SECONDS = 300
+COMPANION_SHARE = 0.012
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,17 @@ class World:
     gates: int = GATES
 
 
+Table = TypeVar("Table", Calls, Cases, Events, Disputes, Callbacks)
+
+
+def taken(table: Table, rows: Indexes | Flags) -> Table:
+    """A table of some rows of another, in the order asked for; a row may come more than once."""
+    chosen = np.nonzero(rows)[0] if rows.dtype == np.bool_ else rows
+    columns = {f.name: getattr(table, f.name) for f in dataclasses.fields(table)}
+    picked: dict[str, Any] = {n: [c[i] for i in chosen.tolist()] if isinstance(c, list) else c[chosen] for n, c in columns.items()}
+    return dataclasses.replace(table, **picked)
+
+
 def generator(seed: int, name: str) -> np.random.Generator:
     """The stream of random numbers of one named purpose."""
     return np.random.default_rng([seed, zlib.crc32(name.encode())])
@@ -194,11 +208,9 @@ def live(seed: int, first_day: dt.date, last_day: dt.date, counties: int, statio
     places = found(counties, stations_per_county, first_day + dt.timedelta(days=MERGER_AFTER_DAYS))
     calls = _calls(seed, first_day, last_day, places, scale)
     cases = _cases(seed, calls, places)
-    from_calls = cases.call != NO_CALL
-    opened = np.full(len(calls), NEVER)
-    opened[cases.call[from_calls]] = cases.accepted[from_calls]
-    calls = dataclasses.replace(calls, case_opened=opened)
-    events = _events(seed, cases, places)
+    companions = cases.criminal & (cases.filed != NEVER) & (_Draws(seed, "companions", len(cases)).share("of case") < COMPANION_SHARE)
+    cases, events = with_companions(cases, _events(seed, cases, places), companions.astype(np.int64))
+    calls = with_cases_opened(calls, cases)
     return World(seed, first_day, last_day, places, calls, cases, events, _disputes(seed, calls, places), _callbacks(seed, calls))
 
 
@@ -273,14 +285,16 @@ def _calls(seed: int, first_day: dt.date, last_day: dt.date, places: Places, sca
 
     moves_to = np.array([codes.RECLASSIFIED_AS.get(code, "") for code in codes.CODES])[category]
     moves = plain & (moves_to != "") & (draw.share("moves") < 0.06)
-    moved = np.where(moves, closed + draw.whole("move", 2 * 3600, 12 * DAY), NEVER)
+    rises_to = np.array([codes.FOUND_GRAVER_AS.get(code, "") for code in codes.CODES])[category]
+    rises = plain & (rises_to != "") & (draw.share("rises") < 0.01)
+    moved = np.where(moves | rises, closed + draw.whole("move", 2 * 3600, 12 * DAY), NEVER)
     wrong_place = draw.share("wrong place") < 0.01
     return Calls(
         number=_call_numbers(reported, unit),
         unit=unit,
         responder=responder,
         category_first=category,
-        category=np.where(moves, moves_to, np.array(codes.CODES)[category]),
+        category=np.where(moves, moves_to, np.where(rises, rises_to, np.array(codes.CODES)[category])),
         channel=draw.one_of("channel", [code for code, _, _ in codes.CHANNELS], [share for _, _, share in codes.CHANNELS]),
         place=place,
         place_first=np.where(wrong_place, (place + 1) % len(codes.PLACES), place),
@@ -304,7 +318,7 @@ def _calls(seed: int, first_day: dt.date, last_day: dt.date, places: Places, sca
 
 
 def _entered_arrivals(draw: _Draws, is_dispatched: Flags, reported: Seconds, dispatched: Seconds, true: Seconds) -> Seconds:
-    """Times of arrival as entered: some missing, some before the report, some copied from the report or the dispatch."""
+    """Times of arrival as entered: some missing, before the report, copied from the report or the dispatch, or rounded by hand."""
     entered = true.copy()
     oddity = draw.share("arrival oddity")
     entered[is_dispatched & (oddity < 0.030)] = NEVER
@@ -314,7 +328,15 @@ def _entered_arrivals(draw: _Draws, is_dispatched: Flags, reported: Seconds, dis
     entered[as_reported] = reported[as_reported]
     as_dispatched = is_dispatched & (oddity >= 0.040) & (oddity < 0.046)
     entered[as_dispatched] = dispatched[as_dispatched]
+    rounded = rounded_down(true)
+    by_hand = is_dispatched & (oddity >= 0.046) & (oddity < 0.066) & (rounded > dispatched)
+    entered[by_hand] = rounded[by_hand]
     return entered
+
+
+def rounded_down(time: Seconds) -> Seconds:
+    """The last full five minutes."""
+    return time // ROUND_SECONDS * ROUND_SECONDS
 
 
 def _relations(draw: npt.NDArray[np.float64], station: Indexes, excluded: Flags) -> tuple[Texts, Indexes]:
@@ -389,7 +411,7 @@ def _cases(seed: int, calls: Calls, places: Places) -> Cases:
     transferred = np.where(moves, np.where(is_filed, filed, 0) + draw.whole("transfer", DAY, 40 * DAY), NEVER)
     serious = np.isin(category, sorted(codes.SERIOUS_VIOLENT_CASES))
     return Cases(
-        number=_serials("A", unit, accepted),
+        number=case_numbers(unit, accepted),
         call=origin,
         criminal=criminal,
         category=category,
@@ -449,6 +471,50 @@ def _events_of_case(cases: Cases, i: int, outcome: float, after: float, lag: flo
         yield "otherwise_closed" if outcome > 0.95 else "exceptional", unit, filed + 5 * DAY + int(lag * 60 * DAY)
 
 
+def with_companions(cases: Cases, events: Events, companions: Indexes) -> tuple[Cases, Events]:
+    """Beside each case so many more about the same matter: same call, place, category and time of the offence, filed within minutes.
+
+    What becomes of a case becomes of its companions; the numbers of all cases are given anew.
+    """
+    copies = 1 + companions
+    starts = np.cumsum(copies) - copies
+    origin = np.repeat(np.arange(len(cases)), copies)
+    place = np.arange(len(origin)) - starts[origin]
+    together = taken(cases, origin)
+    is_filed = together.filed != NEVER
+    last_second = together.filed // DAY * DAY + DAY - 1
+    filed = np.where(is_filed, np.minimum(together.filed + np.where(is_filed, place, 0) * SAME_MATTER_SECONDS, last_second), NEVER)
+    together = dataclasses.replace(together, filed=filed, number=case_numbers(together.unit, together.accepted))
+
+    copies_of_event = copies[events.case]
+    event = np.repeat(np.arange(len(events)), copies_of_event)
+    place = np.arange(len(event)) - np.repeat(np.cumsum(copies_of_event) - copies_of_event, copies_of_event)
+    followed = taken(events, event)
+    moved = dataclasses.replace(followed, case=starts[followed.case] + place, happened=followed.happened + place * SAME_MATTER_SECONDS)
+    return together, in_order(moved)
+
+
+def with_cases_opened(calls: Calls, cases: Cases) -> Calls:
+    """The calls, each knowing when the first case was made of it."""
+    of_calls = cases.call != NO_CALL
+    opened = np.full(len(calls), NEVER)
+    np.minimum.at(opened, cases.call[of_calls], cases.accepted[of_calls])
+    return dataclasses.replace(calls, case_opened=opened)
+
+
+def in_order(events: Events) -> Events:
+    """Events in the order of time, in which they are delivered."""
+    return taken(events, np.lexsort((events.event, events.case, events.happened)))
+
+
+def case_numbers(unit: Texts, accepted: Seconds) -> list[str]:
+    return _serials("A", unit, accepted)
+
+
+def dispute_numbers(unit: Texts, opened: Seconds) -> list[str]:
+    return _serials("TJ", unit, opened)
+
+
 _Entry = tuple[int, int, str, int, str, str, int, int, int, str]
 
 
@@ -464,7 +530,7 @@ def _disputes(seed: int, calls: Calls, places: Places) -> Disputes:
     opened = np.array(columns[6], dtype=np.int64)
     unit = _holder(places, np.array(columns[5], dtype="<U12"), opened)
     return Disputes(
-        number=_serials("TJ", unit, opened),
+        number=dispute_numbers(unit, opened),
         dispute=np.array(columns[0], dtype=np.int64),
         call=np.array(columns[1], dtype=np.int64),
         origin=np.array(columns[2], dtype="<U8"),

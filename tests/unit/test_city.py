@@ -396,7 +396,7 @@ def test_records_hang_together(city: City) -> None:
     cases = {row[0]: row[1] for path in city.files("case_form") for row in csv_rows(path)[1]}
     assert all(len(number) == 23 and number[0] == "A" for number in cases)
     from_calls = [number for number in cases.values() if number != "(null)"]
-    assert from_calls and len(set(from_calls)) == len(from_calls)
+    assert 0 < len(from_calls) - len(set(from_calls)) < 0.03 * len(from_calls)
     events = [row for path in city.files("case_event") for row in delivered_rows(path)]
     assert {row[0] for row in events} <= set(cases)
     callbacks = [row for path in city.files("callback_record") for row in delivered_rows(path)]
