@@ -30,7 +30,7 @@ response_row as (
         null as result,
         null as attempt_result,
         case when callback.attempt_rank = 1 and reply.incident_id is not null then callback.row_count else 0 end as numerator,
-        case when callback.attempt_rank = 1 then callback.row_count else 0 end as denominator,
+        case when callback.attempt_rank = 1 and not callback.is_future then callback.row_count else 0 end as denominator,
         case when callback.is_future then 'after_as_of' when callback.attempt_rank > 1 then 'later_attempt' end as excluded_reason,
         callback.row_count as excluded
     from {{ ref('int_callback') }} as callback
