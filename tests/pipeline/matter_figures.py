@@ -49,6 +49,7 @@ MATTERS = [
     matter("order", "S", "2024-05-01T10:00", "2024-05-02T10:00", "2024-05-01T20:00", acknowledge_due_at="2024-05-01T10:30",
            acknowledged_at="2024-05-01T10:05", result="done", category="check"),
     matter("order", "S", "2024-05-01T10:00", acknowledge_due_at="2024-05-01T10:05", category="duty"),
+    matter("order", "S", "2024-06-29T10:00", acknowledge_due_at="2024-06-29T10:30", acknowledged_at="2024-07-01T09:00", category="duty"),
 ]  # fmt: skip
 INCIDENTS = [
     {"source_id": "matter_incident", "incident_id": "i1", "unit_code": "S", "category": "01030101", "reported_at": at("2024-05-01T07:00")},
@@ -85,8 +86,8 @@ COUNTED: list[tuple[str, str, dict[tuple[str, str], tuple[int, int]]]] = [
     ("CMP-4.repeated", "", {("S", "2024-02-01"): (1, 1), ("S", "2024-03-10"): (0, 1)}),
     ("PRJ-1", "", {("P.self", "2024-05-31"): (1, 2)}),
     ("PRJ-1", "excluded:withdrawn", {("P.self", "2024-04-01"): (1, 0)}),
-    ("CMD-1.acknowledged", "", {("S", "2024-05-01"): (1, 2)}),
+    ("CMD-1.acknowledged", "", {("S", "2024-05-01"): (1, 2), ("S", "2024-06-29"): (0, 1)}),
     ("CMD-1.acknowledged", "bin:acknowledge:300", {("S", "2024-05-01"): (300, 1)}),
     ("CMD-1.done", "", {("S", "2024-05-02"): (1, 1)}),
-    ("CMD-1.done", "excluded:no_deadline", {("S", "2024-05-01"): (1, 0)}),
+    ("CMD-1.done", "excluded:no_deadline", {("S", "2024-05-01"): (1, 0), ("S", "2024-06-29"): (1, 0)}),
 ]  # fmt: skip
