@@ -1,10 +1,12 @@
-{#- Units and months whose entries in a register of disputes are exactly the quota that was set for it; records count, not disputes. -#}
+{#-
+  Units and months whose entries in a register of disputes are exactly the quota that was set for it; records count, not disputes.
+  A month counts on its last day, under the leaf that the unit of an entry is on that day.
+-#}
 with opened_record as (
     select
         mediation.group_name,
         mediation.origin,
         mediation.unit_code,
-        cast(mediation.opened_at as date) as day,
         {{ dbt.last_day('mediation.opened_at', 'month') }} as month_end,
         mediation.row_count
     from {{ ref('stg_mediation') }} as mediation
@@ -17,7 +19,7 @@ register_month as (
         opened_record.month_end,
         sum(opened_record.row_count) as entries
     from opened_record
-    {{ join_leaf_unit('opened_record') }}
+    {{ join_leaf_unit('opened_record', day='month_end') }}
     {{ join_group_root('opened_record') }}
     group by {{ leaf_unit() }}, opened_record.origin, opened_record.month_end
 )
