@@ -99,6 +99,8 @@ RESULTS = (
 )
 DISPUTE_KINDS = {"01": "family", "02": "neighbour", "03": "consumer", "04": "labour_debt"}
 ORIGINS = {"110": "110移交", "station": "派出所受理", "justice": "司法所"}
+QUOTA_REGISTER = "station"
+QUOTA_OF_MONTH = 10
 REPLIES = (
     ("1", "satisfied", 0.50),
     ("2", "basically_satisfied", 0.10),

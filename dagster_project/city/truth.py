@@ -10,42 +10,38 @@ INC-1, INC-2                                              figure, category, chan
 INC-5                                                     figure, category, excluded
 INC-3.effective, INC-3.converted, INC-4                   figure, category
 CR-1.filed, CR-2.30, CR-2.90, CR-2.365, CR-2.3m           figure, category
-CR-2                                                      figure, lag
-CR-1, CR-3, CR-3.90, CR-3.365, CR-4, CR-6                 figure
-CR-5                                                      figure, event:cleared, event:charged
+CR-2                                                      figure, lag, flag
+CR-1, CR-4                                                figure, event
+CR-3, CR-3.90, CR-3.365, CR-6                             figure
+CR-5                                                      figure, event, flag
 AD-1.30, AD-1.60                                          figure, outcome
-RT-1                                                      figure, stage
+RT-1                                                      figure, stage, bin
 RT-2                                                      figure, place_kind, excluded
 MED-1, MED-2.90, MED-2.180                                figure, dispute_kind; MED-1 also result
 SAT-1                                                     figure, attempt, channel, excluded
 SAT-2                                                     figure, category
 SAT-3                                                     figure, channel
+INT-…                                                     see ``integrity``
 ========================================================  ======================================================================
 """
 
 from __future__ import annotations
 
 import calendar
-import dataclasses
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TypeVar
 
-import numpy as np
 import pyarrow as pa
 
-from dagster_project.city import codes
-from dagster_project.city.clock import DAY, NEVER, date_of, seconds_of
+from dagster_project.city import codes, integrity
+from dagster_project.city.clock import NEVER, date_of
 from dagster_project.city.deliveries import Accepted, Book
 from dagster_project.city.domains import DOMAINS, Domain
-from dagster_project.city.places import UNASSIGNED, Places
+from dagster_project.city.known import REPLY_NAMES, Known
 from dagster_project.city.tally import Tally
-from dagster_project.city.world import Callbacks, Calls, Cases, Disputes, Events, World
-
-Table = TypeVar("Table", Calls, Cases, Events, Disputes, Callbacks)
+from dagster_project.city.world import Callbacks, World
 
 COVERED: dict[str, tuple[str, ...]] = {
     "INC-1": ("", "category", "channel"),
@@ -55,8 +51,8 @@ COVERED: dict[str, tuple[str, ...]] = {
     "INC-3.converted": ("", "category"),
     "INC-4": ("", "category"),
     "CR-1.filed": ("", "category"),
-    "CR-1": ("",),
-    "CR-2": ("", "lag"),
+    "CR-1": ("", "event"),
+    "CR-2": ("", "lag", "flag"),
     "CR-2.30": ("", "category"),
     "CR-2.90": ("", "category"),
     "CR-2.365": ("", "category"),
@@ -64,12 +60,12 @@ COVERED: dict[str, tuple[str, ...]] = {
     "CR-3": ("",),
     "CR-3.90": ("",),
     "CR-3.365": ("",),
-    "CR-4": ("",),
-    "CR-5": ("", "event:cleared", "event:charged"),
+    "CR-4": ("", "event"),
+    "CR-5": ("", "event", "flag"),
     "CR-6": ("",),
     "AD-1.30": ("", "outcome"),
     "AD-1.60": ("", "outcome"),
-    "RT-1": ("", "stage"),
+    "RT-1": ("", "stage", "bin"),
     "RT-2": ("", "place_kind", "excluded"),
     "MED-1": ("", "dispute_kind", "result"),
     "MED-2.90": ("", "dispute_kind"),
@@ -77,24 +73,24 @@ COVERED: dict[str, tuple[str, ...]] = {
     "SAT-1": ("", "attempt", "channel", "excluded"),
     "SAT-2": ("", "category"),
     "SAT-3": ("", "channel"),
-} | {kpi_id: cells for domain in DOMAINS for kpi_id, cells in domain.covered.items()}
+}
+COVERED |= {kpi_id: cells for domain in DOMAINS for kpi_id, cells in domain.covered.items()} | integrity.COVERED
 TARGET_SECONDS = 600
 COHORT_DAYS = (30, 90, 365)
 DECISION_DAYS = (30, 60)
 RECURRENCE_DAYS = (90, 180)
+CLEARING = ("cleared", "charged")
 CLOSING_OTHERWISE = ("otherwise_closed", "exceptional")
 LEAVING = ("withdrawn", "otherwise_closed", "exceptional")
 CHANNEL_NAMES = {code: name for code, name, _ in codes.CHANNELS}
-RELATION_NAMES = {code: name for code, name, _ in codes.RELATIONS}
-REPLY_NAMES = {code: name for code, name, _ in codes.REPLIES}
 PLACE_NAMES = [name for _, name in codes.PLACES]
 PERCENT = {"satisfied": 100, "basically_satisfied": 50, "dissatisfied": 0}
 
 
 def count(world: World, book: Book, as_of: dt.date, domains: Sequence[Domain] = DOMAINS) -> pa.Table:
     """Every covered figure as of a night: kpi_id, unit_code, day, cell, numerator, denominator, sorted in that order."""
-    known, tally = _Known(world, book, as_of), Tally()
-    for family in (_incidents, _response, _cases, _disputes, _callbacks):
+    known, tally = Known(world, book, as_of), Tally()
+    for family in (_incidents, _response, _cases, _disputes, _callbacks, integrity.count_integrity):
         family(known, tally)
     for domain in domains:
         domain.count(world, book, as_of, tally)
@@ -103,76 +99,13 @@ def count(world: World, book: Book, as_of: dt.date, domains: Sequence[Domain] = 
 
 def count_printed(world: World, book: Book, as_of: dt.date) -> pa.Table:
     """The figures of cases, disputes and callbacks alone, which units print."""
-    known, tally = _Known(world, book, as_of), Tally()
+    known, tally = Known(world, book, as_of), Tally()
     for family in (_cases, _disputes, _callbacks):
         family(known, tally)
     return tally.table()
 
 
-def _as_lists(table: Table) -> Table:
-    """The same table with plain Python values: rows are visited one by one, and NumPy scalars are slow at that."""
-    arrays = {f.name: getattr(table, f.name) for f in dataclasses.fields(table)}
-    return dataclasses.replace(
-        table, **{name: array.tolist() if isinstance(array, np.ndarray) else array for name, array in arrays.items()}
-    )
-
-
-class _Known:
-    """What of the world the pool knows as of a night: the last accepted state of every record."""
-
-    def __init__(self, world: World, book: Book, as_of: dt.date) -> None:
-        self.world = dataclasses.replace(
-            world,
-            calls=_as_lists(world.calls),
-            cases=_as_lists(world.cases),
-            events=_as_lists(world.events),
-            disputes=_as_lists(world.disputes),
-            callbacks=_as_lists(world.callbacks),
-        )
-        self.book = book
-        self.as_of = as_of
-        self.until = seconds_of(as_of) + DAY
-        self._leaves: dict[tuple[str, bool], str] = {}
-
-    def leaf(self, unit: str, day: dt.date, state: Accepted) -> str:
-        if state.unknown_unit:
-            return UNASSIGNED
-        return self.leaf_of(unit, day)
-
-    def leaf_of(self, unit: str, day: dt.date) -> str:
-        places: Places = self.world.places
-        key = (unit, day >= places.merger)
-        if key not in self._leaves:
-            self._leaves[key] = places.leaf(unit, day)
-        return self._leaves[key]
-
-    def states(self, source_id: str) -> Iterator[tuple[int, Accepted]]:
-        return self.book.known(source_id, self.until)
-
-    @cached_property
-    def calls(self) -> dict[int, Accepted]:
-        deleted = self.world.calls.deleted
-        return {i: state for i, state in self.states("call_form") if deleted[i] >= state.until}
-
-    @cached_property
-    def cases(self) -> dict[int, Accepted]:
-        deleted = self.world.cases.deleted
-        return {i: state for i, state in self.states("case_form") if deleted[i] >= state.until}
-
-    def category(self, call: int, state: Accepted) -> str:
-        calls = self.world.calls
-        return str(calls.category[call]) if calls.moved[call] < state.until else codes.CODES[calls.category_first[call]]
-
-    def ineffective(self, call: int) -> str | None:
-        calls = self.world.calls
-        if calls.invalid[call]:
-            return "invalid"
-        if calls.relation[call]:
-            return RELATION_NAMES[str(calls.relation[call])]
-        return "consultation" if calls.consultation[call] else None
-
-
-def _incidents(known: _Known, tally: Tally) -> None:
+def _incidents(known: Known, tally: Tally) -> None:
     calls = known.world.calls
     for i, state in known.calls.items():
         day = date_of(calls.reported[i])
@@ -195,16 +128,11 @@ def _incidents(known: _Known, tally: Tally) -> None:
         tally.add("INC-4", unit, day, ("", category), effective * int(preventable), 0)
 
 
-def _response(known: _Known, tally: Tally) -> None:
+def _response(known: Known, tally: Tally) -> None:
     calls = known.world.calls
     for i, state in known.calls.items():
-        day = date_of(calls.reported[i])
-        dispatched = int(calls.dispatched[i]) if calls.dispatched[i] < state.until else None
-        if dispatched is not None and calls.responder[i]:
-            unit = known.leaf_of(str(calls.responder[i]), day)
-        else:
-            unit = known.leaf(str(calls.unit[i]), day, state)
-        arrived = int(calls.arrived[i]) if calls.arrival_entered[i] < state.until and calls.arrived[i] != NEVER else None
+        day, unit = date_of(calls.reported[i]), known.responding_leaf(i, state)
+        dispatched, arrived = known.dispatched(i, state), known.arrived(i, state)
         closed = int(calls.closed[i]) if calls.closed[i] < state.until else None
         reported, received = int(calls.reported[i]), int(calls.received[i])
         if known.ineffective(i) is None:
@@ -217,87 +145,68 @@ def _response(known: _Known, tally: Tally) -> None:
             }
             for stage, (start, end) in stages.items():
                 if start is not None and end is not None and end > start:
-                    cells = ("", f"stage:{stage}") if stage == "report_arrive" else (f"stage:{stage}",)
-                    tally.add("RT-1", unit, day, cells, end - start, 1)
+                    cells = (f"stage:{stage}", f"bin:{stage}:{end - start}")
+                    tally.add("RT-1", unit, day, ("", *cells) if stage == "report_arrive" else cells, end - start, 1)
         seen = calls.place[i] if calls.place_corrected[i] < state.until else calls.place_first[i]
-        reason = _not_judged(bool(calls.urgent[i]), bool(calls.relation[i]), reported, dispatched, arrived)
+        reason = known.unusable_arrival(i, state) if calls.urgent[i] else "not_urgent"
         if reason is not None:
             tally.add("RT-2", unit, day, (f"excluded:{reason}",), 1, 0)
         elif arrived is not None:
             tally.add("RT-2", unit, day, ("", f"place_kind:{PLACE_NAMES[seen]}"), int(arrived - reported <= TARGET_SECONDS), 1)
 
 
-def _not_judged(urgent: bool, related: bool, reported: int, dispatched: int | None, arrived: int | None) -> str | None:
-    if not urgent:
-        return "not_urgent"
-    if related:
-        return "related_call"
-    if dispatched is None:
-        return "not_dispatched"
-    if arrived is None:
-        return "missing"
-    if arrived < max(reported, dispatched):
-        return "negative"
-    return "identical" if arrived in (reported, dispatched) else None
-
-
-def _cases(known: _Known, tally: Tally) -> None:
+def _cases(known: Known, tally: Tally) -> None:
     cases, events = known.world.cases, known.world.events
     first: defaultdict[int, dict[str, dt.date]] = defaultdict(dict)
     place_of_first: dict[tuple[int, dt.date], str] = {}
-    void = {i for i, _ in known.states("case_form")} - set(known.cases)
-    for e, state in known.states("case_event"):
+    for e, state in known.events:
         case, kind, day = int(events.case[e]), str(events.event[e]), date_of(events.happened[e])
-        if case in void:
-            continue
         first[case][kind] = min(day, first[case].get(kind, day))
-        place_of_first.setdefault((case, day), str(events.unit[e]))
-        unit = _event_unit(known, case, day, str(events.unit[e]))
-        if kind in ("cleared", "charged"):
-            tally.add("CR-5", unit, day, (f"event:{kind}",), state.copies, 0)
+        unit = known.event_leaf(case, day, str(events.unit[e]))
+        place_of_first.setdefault((case, day), unit)
+        tally.add("CR-5", unit, day, (f"event:{kind}",), state.copies, 0)
+        if kind in CLEARING:
+            tally.add("CR-1", unit, day, (f"event:{kind}",), state.copies, 0)
+        if kind in CLOSING_OTHERWISE:
+            tally.add("CR-4", unit, day, (f"event:{kind}",), state.copies, 0)
     for case, days in first.items():
-        cleared = _earliest(days, "cleared", "charged")
+        earliest = min(days.values())
+        tally.add("CR-5", place_of_first[case, earliest], earliest, ("flag:first_event",), 1, 0)
+        cleared = _earliest(days, *CLEARING)
         criminal = case not in known.cases or bool(cases.criminal[case])
         if cleared is not None and criminal:
-            unit = _event_unit(known, case, cleared, place_of_first[case, cleared])
+            unit = place_of_first[case, cleared]
             tally.add("CR-1", unit, cleared, ("",), 1, 0)
             tally.add("CR-5", unit, cleared, ("",), 1, 0)
             if case in known.cases and cases.major[case]:
                 tally.add("CR-6", unit, cleared, ("",), 1, 0)
         otherwise = _earliest(days, *CLOSING_OTHERWISE)
         if otherwise is not None:
-            tally.add("CR-4", _event_unit(known, case, otherwise, place_of_first[case, otherwise]), otherwise, ("",), 1, 0)
+            tally.add("CR-4", place_of_first[case, otherwise], otherwise, ("",), 1, 0)
+    for case, state in known.criminal_cases.items():
+        _criminal_cohort(known, tally, case, state, first.get(case, {}))
     for case, state in known.cases.items():
-        if cases.criminal[case]:
-            if cases.filed[case] < state.until:
-                _criminal_cohort(known, tally, case, state, first.get(case, {}))
-        else:
+        if not cases.criminal[case]:
             _administrative_cohort(known, tally, case, state, first.get(case, {}))
-
-
-def _event_unit(known: _Known, case: int, day: dt.date, unit_of_event: str) -> str:
-    """Events count for the unit that filed the case; for their own where the pool does not know the case."""
-    state = known.cases.get(case)
-    return known.leaf_of(unit_of_event, day) if state is None else known.leaf(str(known.world.cases.unit[case]), day, state)
 
 
 def _earliest(days: dict[str, dt.date], *kinds: str) -> dt.date | None:
     return min((days[kind] for kind in kinds if kind in days), default=None)
 
 
-def _criminal_cohort(known: _Known, tally: Tally, case: int, state: Accepted, days: dict[str, dt.date]) -> None:
+def _criminal_cohort(known: Known, tally: Tally, case: int, state: Accepted, days: dict[str, dt.date]) -> None:
     cases = known.world.cases
-    day = date_of(cases.filed[case])
-    unit = known.leaf(str(cases.unit[case]), day, state)
+    day, unit = date_of(cases.filed[case]), known.filing_leaf(case, state)
     cells = ("", f"category:{cases.category[case]}")
-    cleared, left = _earliest(days, "cleared", "charged"), _earliest(days, *LEAVING)
+    cleared, left = _earliest(days, *CLEARING), _earliest(days, *LEAVING)
     tally.add("CR-1.filed", unit, day, cells, 1, 0)
-    tally.add("CR-1", unit, day, ("",), 0, 1)
+    tally.add("CR-1", unit, day, ("", *(f"event:{kind}" for kind in CLEARING)), 0, 1)
     if cases.major[case]:
         tally.add("CR-6", unit, day, ("",), 0, 1)
     outcome, end = ("cleared", cleared) if cleared else ("exit", left) if left else ("open", None)
     lag = f"lag:{outcome}:{max((end - day).days, 0)}" if end else "lag:open"
-    tally.add("CR-2", unit, day, ("", lag), int(cleared is not None), 1)
+    too_early = ("flag:negative_lag",) if cleared and cleared < day else ()
+    tally.add("CR-2", unit, day, ("", lag, *too_early), int(cleared is not None), 1)
     serious = str(cases.category[case]) in codes.SERIOUS_VIOLENT_CASES
     if serious:
         tally.add("CR-3", unit, day, ("",), int(cleared is not None), 1)
@@ -318,7 +227,7 @@ def _months_later(day: dt.date, months: int) -> dt.date:
     return dt.date(year, month + 1, last if is_last else min(day.day, last))
 
 
-def _administrative_cohort(known: _Known, tally: Tally, case: int, state: Accepted, days: dict[str, dt.date]) -> None:
+def _administrative_cohort(known: Known, tally: Tally, case: int, state: Accepted, days: dict[str, dt.date]) -> None:
     cases = known.world.cases
     day = date_of(cases.accepted[case])
     unit = known.leaf(str(cases.unit[case]), day, state)
@@ -347,7 +256,7 @@ class _Dispute:
     result: str
 
 
-def _known_disputes(known: _Known) -> list[_Dispute]:
+def _known_disputes(known: Known) -> list[_Dispute]:
     disputes = known.world.disputes
     entries: defaultdict[int, list[tuple[int, Accepted]]] = defaultdict(list)
     for i, state in known.states("mediation_ledger"):
@@ -373,7 +282,7 @@ def _known_disputes(known: _Known) -> list[_Dispute]:
     return result
 
 
-def _disputes(known: _Known, tally: Tally) -> None:
+def _disputes(known: Known, tally: Tally) -> None:
     found = _known_disputes(known)
     opened_by_parties: defaultdict[int, list[int]] = defaultdict(list)
     for dispute in found:
@@ -396,38 +305,34 @@ def _disputes(known: _Known, tally: Tally) -> None:
                 tally.add(f"MED-2.{horizon}", unit, agreed, ("", kind), again, 1)
 
 
-def _callbacks(known: _Known, tally: Tally) -> None:
+def _callbacks(known: Known, tally: Tally) -> None:
     calls, callbacks = known.world.calls, known.world.callbacks
-    attempts: defaultdict[int, list[tuple[int, int, Accepted]]] = defaultdict(list)
-    for i, state in known.states("callback_record"):
-        attempts[int(callbacks.call[i])].append((int(callbacks.called[i]), i, state))
-    for call, members in attempts.items():
-        members.sort(key=lambda member: member[:2])
-        about = known.calls.get(call)
-        day = date_of(calls.reported[call]) if about else date_of(members[0][0])
-        unit = known.leaf(str(calls.unit[call]), day, about) if about else known.leaf_of(str(calls.unit[call]), day)
+    for call, members in known.callbacks.items():
+        unit, day = known.place_of_callbacks(call)
         replied = False
-        for place, (_, i, _) in enumerate(members):
+        for i in members:
             reply = REPLY_NAMES[str(callbacks.reply[i])]
-            channel = f"channel:{codes.CALLBACK_CHANNELS[str(callbacks.channel[i])]}"
             if reply not in PERCENT:
                 tally.add("SAT-1", unit, day, (f"excluded:{reply}",), 1, 0)
             elif not replied:
                 replied = True
-                tally.add("SAT-1", unit, day, ("", f"attempt:{callbacks.attempt[i]}", channel), PERCENT[reply], 1)
-            if place == 0:
-                first_channel = channel
-        tally.add("SAT-3", unit, day, ("", first_channel), int(replied), 1)
+                tally.add("SAT-1", unit, day, ("", f"attempt:{callbacks.attempt[i]}", _channel(callbacks, i)), PERCENT[reply], 1)
+        tally.add("SAT-3", unit, day, ("", _channel(callbacks, members[0])), int(replied), 1)
     for i, state in known.calls.items():
         if known.ineffective(i) is None:
             day = date_of(calls.reported[i])
             category = f"category:{known.category(i, state)}"
-            tally.add("SAT-2", known.leaf(str(calls.unit[i]), day, state), day, ("", category), int(i in attempts), 1)
+            covered = int(i in known.callbacks)
+            tally.add("SAT-2", known.leaf(str(calls.unit[i]), day, state), day, ("", category), covered, 1)
+
+
+def _channel(callbacks: Callbacks, i: int) -> str:
+    return f"channel:{codes.CALLBACK_CHANNELS[str(callbacks.channel[i])]}"
 
 
 def quirks(world: World, book: Book, as_of: dt.date) -> dict[str, dict[str, int]]:
     """How many records, as last accepted, show what is no fault of a row: restated, reclassified, deleted, impossible arrivals."""
-    known = _Known(world, book, as_of)
+    known = Known(world, book, as_of)
     calls, cases, disputes = known.world.calls, known.world.cases, known.world.disputes
     forms = list(known.states("call_form"))
     arrived = [i for i, state in forms if calls.arrival_entered[i] < state.until]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from dagster_project.city.gaming import Gaming
 from dagster_project.city.simulate import simulate
 from dagster_project.contracts.load import PROJECT_SOURCES, load_catalogue
 from dagster_project.home import Home
@@ -19,6 +20,7 @@ from dagster_project.ingest.pool import ensure_entities
 
 FIRST_NIGHT = dt.date(2025, 3, 1)
 LAST_NIGHT = dt.date(2025, 3, 7)
+GAMING = Gaming(0.6, since=dt.date(2024, 12, 20))
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,14 @@ class Pooled:
 
 
 def pool_city(folder: Path) -> Pooled:
-    """Simulate a city of four stations, with half a year of history and a week of nights, and take its deliveries in."""
+    """Simulate a city of four stations, with half a year of history and a week of nights, and take its deliveries in.
+
+    Half of its stations shape their figures for the last months, so that what is counted of that is more than nothing.
+    """
     landing = folder / "landing"
-    simulate(landing, seed=11, first_night=FIRST_NIGHT, nights=7, history_days=160, counties=2, stations_per_county=2, scale=0.012)
+    simulate(
+        landing, seed=11, first_night=FIRST_NIGHT, nights=7, history_days=160, counties=2, stations_per_county=2, scale=0.012, gaming=GAMING
+    )
     home = Home.at(folder / "home", landing).ensure()
     create_key(home)
     catalogue = load_catalogue([PROJECT_SOURCES])

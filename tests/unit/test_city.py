@@ -333,6 +333,39 @@ def test_the_truth_about_incidents_is_that_of_the_forms(city: City) -> None:
     assert sum(r["numerator"] for r in unknown) == sum(f["GXDWDM"].startswith("9999") for f in forms)
 
 
+def test_the_truth_about_the_integrity_of_incidents_is_that_of_the_forms(city: City) -> None:
+    forms = list(latest_calls(city).values())
+    assert total(city, "INT-4.invalid") == (sum(f["WXBS"] == "1" for f in forms), len(forms))
+    down, up = (
+        sum((f["JQLBDM"][:2] > f["CSJQLBDM"][:2]) if lower else (f["JQLBDM"][:2] < f["CSJQLBDM"][:2]) for f in forms)
+        for lower in (True, False)
+    )
+    assert total(city, "INT-3.down") == (down, len(forms)) and down > up > 0
+    assert (total(city, "INT-3.down", "direction:down")[0], total(city, "INT-3.down", "direction:up")[0]) == (down, up)
+    pairs = Counter(f"pair:{f['CSJQLBDM']}>{f['JQLBDM']}" for f in forms if f["JQLBDM"] != f["CSJQLBDM"])
+    counted = Counter[str]()
+    for row in city.truth("kpi_count"):
+        if row["kpi_id"] == "INT-3.down" and row["cell"].startswith("pair:"):
+            counted[row["cell"]] += row["numerator"]
+    assert counted == pairs
+    reached = [f["DDXCSJ"] for f in forms if f["GLLX"] == "" and f["PJSJ"] and f["DDXCSJ"] > max(f["PJSJ"], f["BJSJ"])]
+    assert total(city, "INT-8.heap") == (sum(int(t[10:]) % 500 == 0 for t in reached), len(reached))
+    for digit in "0123456789":
+        assert total(city, "INT-8.heap", f"digit:{digit}")[0] == sum(t[11] == digit for t in reached)
+
+
+def test_durations_in_bins_are_those_of_their_stage(city: City) -> None:
+    stages, bins = Counter[Any](), Counter[Any]()
+    for row in city.truth("kpi_count"):
+        kind, _, rest = row["cell"].partition(":")
+        if row["kpi_id"] == "RT-1" and kind in {"stage", "bin"}:
+            stage, _, seconds = rest.partition(":")
+            sums = stages if kind == "stage" else bins
+            sums.update({(row["unit_code"], row["day"], stage, side): row[side] for side in ("numerator", "denominator")})
+            assert kind == "stage" or row["numerator"] == int(seconds) * row["denominator"]
+    assert stages == bins and stages
+
+
 PARTITIONS = [
     ("INC-1", "category"),
     ("INC-1", "channel"),
@@ -349,6 +382,8 @@ PARTITIONS = [
     ("SAT-1", "channel"),
     ("SAT-2", "category"),
     ("SAT-3", "channel"),
+    ("INT-5.coverage", "outcome"),
+    ("INT-5.first", "attempt"),
 ]
 
 
@@ -373,7 +408,7 @@ def test_exclusions_account_for_every_incident(city: City) -> None:
 
 def test_the_truth_covers_what_it_says(city: City) -> None:
     rows = city.truth("kpi_count")
-    found = {(r["kpi_id"], r["cell"] if r["cell"].startswith("event:") else r["cell"].partition(":")[0]) for r in rows}
+    found = {(r["kpi_id"], r["cell"].partition(":")[0]) for r in rows}
     declared = {(kpi_id, cell) for kpi_id, cells in COVERED.items() for cell in cells}
     may_be_absent = {(kpi_id, cell) for kpi_id, cell in declared if "365" in kpi_id or "180" in kpi_id or cell == "excluded"}
     assert declared - may_be_absent <= found <= declared

@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from dagster_project.city import codes
 from dagster_project.city.clock import DAY, NEVER, date_of, seconds_of
 from dagster_project.city.gaming.model import Gamed, Play, counted
 from dagster_project.city.gaming.pruning import without_callbacks
 from dagster_project.city.world import DEADLINE_DAYS, NO_CALL, Disputes, World, dispute_numbers, generator, taken
 
-QUOTA_OF_MONTH = 10
-QUOTA_REGISTER = "station"
 HOUR = 3600
 SATISFIED = "1"
 UNKNOWN = -1
@@ -52,7 +51,7 @@ def quota_mediation(world: World, play: Play) -> Gamed:
     entered = Counter(
         (unit, date_of(opened).replace(day=1))
         for unit, origin, opened in zip(disputes.unit.tolist(), disputes.origin.tolist(), disputes.opened.tolist(), strict=True)
-        if origin == QUOTA_REGISTER
+        if origin == codes.QUOTA_REGISTER
     )
     times: list[int] = []
     units: list[str] = []
@@ -60,7 +59,7 @@ def quota_mediation(world: World, play: Play) -> Gamed:
         last = month.replace(day=calendar.monthrange(month.year, month.month)[1])
         for unit in play.units:
             random = generator(play.seed, f"gaming {play.kind} {unit} {month}")
-            missing = max(0, QUOTA_OF_MONTH - entered[unit, month])
+            missing = max(0, codes.QUOTA_OF_MONTH - entered[unit, month])
             if random.random() < play.strength:
                 times += (seconds_of(last) + np.sort(random.integers(14 * HOUR, 18 * HOUR, missing))).tolist()
                 units += [unit] * missing
@@ -84,7 +83,7 @@ def _with_entries(world: World, times: list[int], units: list[str]) -> World:
         number=[""] * n,
         dispute=first_free + np.arange(n),
         call=np.full(n, NO_CALL, dtype=np.int64),
-        origin=np.full(n, QUOTA_REGISTER),
+        origin=np.full(n, codes.QUOTA_REGISTER),
         parties=np.full(n, UNKNOWN, dtype=np.int64),
         kind=np.full(n, "02"),
         unit=np.array(units, dtype="<U12"),
