@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dagster_project.city.gaming import KINDS, Gaming
 from dagster_project.city.simulate import simulate
 
+PROPORTIONS = ("INT-1", "INT-3.down", "INT-3.late", "INT-4", "INT-5", "INT-6", "INT-7", "INT-8")
 CITIES = st.fixed_dictionaries(
     {
         "seed": st.integers(0, 2**32 - 1),
@@ -23,6 +25,13 @@ CITIES = st.fixed_dictionaries(
         "counties": st.integers(1, 13),
         "stations_per_county": st.integers(1, 4),
         "scale": st.floats(0.0004, 0.02),
+        "gaming": st.none()
+        | st.builds(
+            Gaming,
+            strength=st.floats(0, 1),
+            kinds=st.lists(st.sampled_from(KINDS), min_size=1, unique=True).map(tuple),
+            share=st.floats(0.01, 1),
+        ),
     }
 )
 
@@ -51,5 +60,8 @@ def test_every_city_keeps_its_books(arguments: dict[str, Any]) -> None:
     for row in counts:
         assert row["day"] <= last
         assert row["numerator"] >= 0 and row["denominator"] >= 0
-        if row["kpi_id"].startswith(("INC-2", "INC-5", "CR-2", "CR-3", "AD-1", "RT-2", "MED", "SAT-2", "SAT-3")) and ":" not in row["cell"]:
+        if (
+            row["kpi_id"].startswith(("INC-2", "INC-5", "CR-2", "CR-3", "AD-1", "RT-2", "MED", "SAT-2", "SAT-3", *PROPORTIONS))
+            and ":" not in row["cell"]
+        ):
             assert row["numerator"] <= row["denominator"]
