@@ -11,7 +11,7 @@ splitting              two to four criminal cases of one matter, on one day
 downgrading            less serious categories soon after the call
 late_edits             less serious categories after the month was closed
 rounded_arrivals       arrivals at full five minutes, late ones moved to be in time
-selective_callbacks    no callback where a case was made; dissatisfied callers entered as satisfied, without a telephone
+selective_callbacks    no callback where a case was made; callers not satisfied at once entered as satisfied, without telephone
 quota_mediation        the month's mediation entries filled up to the quota on its last day
 =====================  ================================================================================================
 """

@@ -19,25 +19,29 @@ from dagster_project.city.world import DEADLINE_DAYS, NO_CALL, Disputes, World, 
 
 HOUR = 3600
 SATISFIED = "1"
+NO_ANSWER = "5"
 UNKNOWN = -1
 
 
 def selective_callbacks(world: World, play: Play) -> Gamed:
-    """Nobody of whose matter a case was made is called; one not satisfied is entered as satisfied at the first call, without a telephone."""
+    """Nobody of whose matter a case was made is called; who is not satisfied at once, or never reached, is entered as satisfied at once.
+
+    Such an entry has no telephone. Those who answered at a later attempt are left as they answered.
+    """
     calls, callbacks = world.calls, world.callbacks
     of_call = play.of_units(calls.unit, calls.reported) & (play.draws("calls", len(calls)).share("chosen") < play.strength)
+    left = np.zeros(len(calls), dtype=np.bool_)
+    left[callbacks.call[(callbacks.reply == SATISFIED) | ((callbacks.attempt > 1) & (callbacks.reply != NO_ANSWER))]] = True
     gamed = of_call[callbacks.call]
     skipped = gamed & (calls.case_opened[callbacks.call] != NEVER)
-    satisfied = np.zeros(len(calls), dtype=np.bool_)
-    satisfied[callbacks.call[callbacks.reply == SATISFIED]] = True
-    invented = gamed & ~skipped & ~satisfied[callbacks.call] & (callbacks.attempt == 1)
-    replaced = gamed & ~skipped & ~satisfied[callbacks.call] & ~invented
+    shaped = gamed & ~skipped & ~left[callbacks.call]
+    invented = shaped & (callbacks.attempt == 1)
     entered = dataclasses.replace(
         callbacks,
         reply=np.where(invented, SATISFIED, callbacks.reply),
         phone_known=callbacks.phone_known & ~invented,
     )
-    removed = skipped | replaced
+    removed = skipped | (shaped & ~invented)
     rows = counted(
         ("callbacks removed", calls.unit[callbacks.call[removed]].tolist()),
         ("callbacks changed", calls.unit[callbacks.call[invented]].tolist()),
