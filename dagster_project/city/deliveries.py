@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from dagster_project.city.clock import Seconds, seconds_of
-from dagster_project.city.faults import Fate, LedgerEntry, RowFault, Spoilt, spoil
+from dagster_project.city.faults import Fate, LedgerEntry, RowFault, Spoilt, choose, spoil
 from dagster_project.city.files import Row
 from dagster_project.city.world import Flags, Indexes, generator
 
@@ -181,9 +181,26 @@ def _parts(source: Source, batch: Batch, chosen: Indexes) -> list[Indexes]:
     """The records of each file of a batch: of the initial load one file per three months, else one file."""
     if batch.night > 0 or not source.history_parts or len(chosen) == 0:
         return [chosen]
-    created = source.changes[chosen, 0].astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
-    part = (created - created.min()) // HISTORY_FILE_MONTHS
-    return [chosen[part == number] for number in np.unique(part)]
+    return _by_months(chosen, source.changes[chosen, 0])
+
+
+def _by_months(records: Indexes, created: Seconds) -> list[Indexes]:
+    month = created.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
+    part = (month - month.min()) // HISTORY_FILE_MONTHS
+    return [records[part == number] for number in np.unique(part)]
+
+
+def lost_at_first(
+    source_id: str, created: Seconds, faults: Sequence[RowFault], first_night: dt.date, seed: int, *, in_parts: bool = False
+) -> Flags:
+    """The records whose rows the initial load will bring in vain: quarantined, whatever they say. ``in_parts``: as ``history_parts``."""
+    random = generator(seed, f"faults of {source_id}")
+    lost = np.zeros(len(created), dtype=np.bool_)
+    delivered = np.nonzero(created < seconds_of(first_night))[0]
+    for part, members in enumerate(_by_months(delivered, created[delivered]) if in_parts and len(delivered) else [delivered]):
+        chosen = choose(len(members), faults, random, 1 if part == 0 else 0)
+        lost[members[[place for place, fault in chosen.items() if fault.fate == "quarantined"]]] = True
+    return lost
 
 
 def _deliver_file(

@@ -1,6 +1,6 @@
 """Devices of the police: cameras, vehicle gates, radios, terminals, how long each was online on every day, and what gates recorded.
 
-Devices only: nothing that a camera or a gate saw of anybody is delivered here. Platforms keep the days of two months.
+Devices only: nothing that a camera or a gate saw of anybody is delivered here. Platforms keep the days of two months, those with many devices of a week.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,20 +16,23 @@ from pathlib import Path
 import numpy as np
 
 from dagster_project.city import people
+from dagster_project.city.account import PASSAGES_PER_GATE
 from dagster_project.city.calendar import day_factor
 from dagster_project.city.clock import DAY, NEVER, date_of, seconds_of, spelled
-from dagster_project.city.deliveries import MISSING_NIGHT, REPEATED_NIGHT, Accepted, Batch, Book, Source
+from dagster_project.city.deliveries import MISSING_NIGHT, RENAMED_UNIT_NIGHT, REPEATED_NIGHT, Accepted, Batch, Book, Source, lost_at_first
 from dagster_project.city.deliveries import deliver as deliver_source
-from dagster_project.city.extracts import standing
-from dagster_project.city.faults import RowFault, replaced
+from dagster_project.city.extracts import half_year, standing
+from dagster_project.city.faults import RowFault, choose, replaced
 from dagster_project.city.files import Cell, Row, write_csv, write_json
 from dagster_project.city.places import FOUNDED, UNASSIGNED, UNKNOWN_CODE
 from dagster_project.city.shaping import Draws, as_rows
 from dagster_project.city.tally import Tally
 from dagster_project.city.world import Indexes, World, generator
 
-KEPT_DAYS = 60
-PASSAGES_PER_GATE = 3818
+KEPT_DAYS = (7, 60)
+KEPT_GATE_DAYS = 75_000
+SPARE_SHARE = 0.06
+TAKEN_DOWN_BEFORE = 30
 ALL_DAY = 1440
 SHIFT = 600
 MEAN_DAY_FACTOR = float(np.mean([day_factor(dt.date(2025, 1, 1) + dt.timedelta(days=n)) for n in range(365)]))
@@ -49,13 +52,26 @@ class Kind:
 
 KINDS = (
     Kind("camera", "01", "132", "视频监控", 2, ALL_DAY),
-    Kind("face_camera", "02", "131", "人像识别前端", 1, ALL_DAY),
+    Kind("face_camera", "02", "131", "人像识别前端", 0, ALL_DAY),
     Kind("gate", "03", "121", "车辆卡口", 0, ALL_DAY),
     Kind("radio", "04", "139", "350兆电台", 1, SHIFT),
     Kind("mobile_terminal", "05", "138", "移动警务终端", 2, SHIFT),
     Kind("site_terminal", "06", "134", "民爆物品监控终端", 1, ALL_DAY),
 )
 GATE = next(kind for kind in KINDS if kind.name == "gate")
+REGISTER = "device_register"
+PUBLISHED_DAYS = 7
+GATE_FAULTS = (
+    RowFault("duplicate_row", 0.002, "duplicate"),
+    RowFault("bad_date", 0.001, "quarantined", "bad_type:observed_on", replaced("TJRQ", "20250230")),
+    RowFault("impossible_time", 0.001, "quarantined", "rule:online_within_schedule", replaced("ZXSC", "9999")),
+    RowFault("unknown_unit", 0.002, "accepted", "", replaced("SSDW", UNKNOWN_CODE)),
+)
+REGISTER_FAULTS = (
+    RowFault("bad_code", 0.004, "quarantined", "unknown_code:category", replaced("SBLX", "999")),
+    RowFault("bad_number", 0.004, "quarantined", "rule:device_number_form", replaced("SBBM", "9901-12")),
+    RowFault("unknown_unit", 0.004, "accepted", "", replaced("SSDW", UNKNOWN_CODE)),
+)
 OF_SOURCE = {"gate_day": ("gate",), "video_day": ("camera", "face_camera", "site_terminal"), "terminal_day": ("radio", "mobile_terminal")}
 
 
@@ -80,7 +96,11 @@ def device_number(division: str, type_code: str, serial: int) -> str:
 
 def gate_numbers(gates: int, counties: int) -> list[str]:
     """The numbers of the city's vehicle gates, which go round its counties."""
-    return [device_number(f"9901{gate % counties + 1:02d}", GATE.type_code, gate) for gate in range(gates)]
+    return _round_numbers(GATE, gates, counties)
+
+
+def _round_numbers(kind: Kind, devices: int, counties: int) -> list[str]:
+    return [device_number(f"9901{device % counties + 1:02d}", kind.type_code, device) for device in range(devices)]
 
 
 def furnish(world: World) -> list[Device]:
@@ -88,13 +108,15 @@ def furnish(world: World) -> list[Device]:
     devices: list[Device] = []
     stations = world.places.stations
     counties = len(world.places.counties)
+    asked = {"gate": world.gates, "face_camera": world.face_cameras}
+    of_county: defaultdict[str, list[str]] = defaultdict(list)
+    for station in stations:
+        of_county[station.code[:6]].append(station.code)
     for kind in KINDS:
-        if kind.name == "gate":
-            numbers = gate_numbers(world.gates, counties)
-            of_county: defaultdict[str, list[str]] = defaultdict(list)
-            for station in stations:
-                of_county[station.code[:6]].append(station.code)
-            owners = [of_county[number[:6]][gate // counties % len(of_county[number[:6]])] for gate, number in enumerate(numbers)]
+        if kind.name in asked:
+            spares = int(SPARE_SHARE * asked[kind.name]) + 1 if asked[kind.name] else 0
+            numbers = _round_numbers(kind, asked[kind.name] + spares, counties)
+            owners = [of_county[number[:6]][device // counties % len(of_county[number[:6]])] for device, number in enumerate(numbers)]
         else:
             owners = [station.code for station in stations for _ in range(kind.per_station)]
             numbers = [device_number(owner[:6], kind.type_code, serial) for serial, owner in enumerate(owners)]
@@ -105,7 +127,29 @@ def furnish(world: World) -> list[Device]:
             first = world.first_day + dt.timedelta(days=int(begins[i])) if is_new[i] else FOUNDED
             last = world.first_day + dt.timedelta(days=int(ends[i])) if is_retired[i] and not is_new[i] else None
             devices.append(Device(number, kind.name, kind.code, f"{kind.title}{i + 1:05d}", owner, first, last))
-    return devices
+    return devices if world.first_night is None else _as_registered(world, devices, world.first_night, asked)
+
+
+def _as_registered(world: World, devices: list[Device], first_night: dt.date, asked: Mapping[str, int]) -> list[Device]:
+    """As many are taken down, or left standing, as it takes for the register to show the asked numbers once it was delivered last."""
+    random = generator(world.seed, f"faults of {REGISTER}")
+    for night in range(RENAMED_UNIT_NIGHT + 1):
+        day = first_night + dt.timedelta(days=night - 1)
+        if night in (0, RENAMED_UNIT_NIGHT) or half_year(day) == day:
+            listed = [i for i, device in enumerate(devices) if device.valid_from <= day]
+            chosen = choose(len(listed), REGISTER_FAULTS, random, 1 if night == 0 else 0)
+    lost = {listed[place] for place, fault in chosen.items() if fault.fate == "quarantined"}
+    known = [i for i in listed if i not in lost]
+    taken_down = first_night - dt.timedelta(days=TAKEN_DOWN_BEFORE)
+    settled = list(devices)
+    for kind, number in asked.items():
+        of_kind = generator(world.seed, f"settled {kind}").permutation([i for i in known if devices[i].kind == kind]).tolist()
+        stands = [i for i in of_kind if devices[i].stands_on(day)]
+        for i in [i for i in stands if devices[i].valid_from < taken_down][: max(len(stands) - number, 0)]:
+            settled[i] = dataclasses.replace(devices[i], valid_to=taken_down)
+        for i in [i for i in of_kind if not devices[i].stands_on(day)][: max(number - len(stands), 0)]:
+            settled[i] = dataclasses.replace(devices[i], valid_to=None)
+    return settled
 
 
 @dataclass(frozen=True)
@@ -127,7 +171,9 @@ class DeviceDays:
 
 def first_kept_day(world: World) -> dt.date:
     """The first day that the platforms still hold when they deliver for the first time."""
-    return max(world.first_day, (world.first_night or world.last_day) - dt.timedelta(days=KEPT_DAYS))
+    least, most = KEPT_DAYS
+    kept = min(max(KEPT_GATE_DAYS // max(world.gates, 1), least), most)
+    return max(world.first_day, (world.first_night or world.last_day) - dt.timedelta(days=kept))
 
 
 def run(world: World, devices: Sequence[Device], kinds: Sequence[str]) -> DeviceDays:
@@ -157,7 +203,23 @@ def run(world: World, devices: Sequence[Device], kinds: Sequence[str]) -> Device
         restated = np.where(is_restated, midnight + DAY + 3600 * 3, NEVER)
         full = np.full(len(members), midnight)
         columns.append(tuple(c[there] for c in (members, full, scheduled, online, records - withheld, records, created, restated)))
-    return DeviceDays(*(np.concatenate(parts) for parts in zip(*columns, strict=True)))
+    days = DeviceDays(*(np.concatenate(parts) for parts in zip(*columns, strict=True)))
+    return _as_published(world, days) if "gate" in kinds else days
+
+
+def _as_published(world: World, days: DeviceDays) -> DeviceDays:
+    """The records of the last week of the initial load, so many that those that a pool can know come to the published ones of each gate."""
+    first_night = world.first_night
+    if first_night is None:
+        return days
+    begin, end = seconds_of(first_night - dt.timedelta(days=PUBLISHED_DAYS)), seconds_of(first_night)
+    in_week = (days.day >= begin) & (days.day < end)
+    known = int(days.records[in_week & ~lost_at_first("gate_day", days.created, GATE_FAULTS, first_night, world.seed)].sum())
+    if known == 0:
+        return days
+    factor = np.where(in_week, PASSAGES_PER_GATE * PUBLISHED_DAYS * world.gates / known, 1.0)
+    first, last = (np.rint(records * factor).astype(np.int64) for records in (days.records_first, days.records))
+    return dataclasses.replace(days, records_first=first, records=last)
 
 
 @dataclass(frozen=True)
@@ -220,12 +282,7 @@ def gate_days(world: World) -> Source:
 
     return _source(
         world, "gate_day", header, columns,
-        faults=(
-            RowFault("duplicate_row", 0.002, "duplicate"),
-            RowFault("bad_date", 0.001, "quarantined", "bad_type:observed_on", replaced("TJRQ", "20250230")),
-            RowFault("impossible_time", 0.001, "quarantined", "rule:online_within_schedule", replaced("ZXSC", "9999")),
-            RowFault("unknown_unit", 0.002, "accepted", "", replaced("SSDW", UNKNOWN_CODE)),
-        ),
+        faults=GATE_FAULTS,
         late=True,
         repeated_night=REPEATED_NIGHT,
     )  # fmt: skip
@@ -288,16 +345,18 @@ COVERED: dict[str, tuple[str, ...]] = {
     "EQ-1.days": ("", "device_kind", "excluded"),
     "EQ-2.volume": ("", "excluded"),
     "EQ-2.gap": ("", "excluded"),
+    "EQ-4.devices": ("", "device_kind"),
 }
 
 
 def count(world: World, book: Book, as_of: dt.date, tally: Tally) -> None:
-    """Minutes online, records of gates, and days on which a gate recorded nothing."""
+    """Minutes online, records of gates, days on which a gate recorded nothing, and devices registered."""
     devices = furnish(world)
     until = seconds_of(as_of) + DAY
     sums: defaultdict[tuple[str, str, dt.date, str], list[int]] = defaultdict(lambda: [0, 0])
     quiet: dict[tuple[int, dt.date], str] = {}
     first: dt.date | None = None
+    reported_days = {as_of}
     leaf = cache(lambda unit, is_merged: world.places.leaf(unit, world.places.merger if is_merged else world.first_day))
 
     def place(unit: str, day: dt.date, state: Accepted) -> str:
@@ -316,6 +375,7 @@ def count(world: World, book: Book, as_of: dt.date, tally: Tally) -> None:
         for m, state in book.known(source_id, until):
             i, day, scheduled = column["device"][m], date_of(column["day"][m]), column["scheduled"][m]
             kind, unit = devices[i].kind, place(devices[i].unit, day, state)
+            reported_days.add(day)
             for cell in ("", f"device_kind:{kind}") if scheduled else ():
                 add("EQ-1", unit, day, cell, column["online"][m], scheduled)
                 add("EQ-1.days", unit, day, cell, 1, 0)
@@ -331,11 +391,16 @@ def count(world: World, book: Book, as_of: dt.date, tally: Tally) -> None:
                 quiet[i, day] = "not_scheduled"
             elif records:
                 quiet[i, day] = ""
-    for i, state in standing(book, "device_register", until):
+    for i, state in standing(book, REGISTER, until):
         device = devices[i]
+        ends = device.valid_to if device.valid_to is not None and seconds_of(device.valid_to) < state.until else None
+        for day in reported_days:
+            if device.valid_from <= day and (ends is None or day < ends):
+                unit = place(device.unit, day, state)
+                add("EQ-4.devices", unit, day, "", 1, 0)
+                add("EQ-4.devices", unit, day, f"device_kind:{device.kind}", 1, 0)
         if first is None or device.kind != "gate":
             continue
-        ends = device.valid_to if device.valid_to is not None and seconds_of(device.valid_to) < state.until else None
         for number in range((as_of - first).days + 1):
             day = first + dt.timedelta(days=number)
             if day < device.valid_from or (ends is not None and day >= ends):

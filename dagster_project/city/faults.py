@@ -53,6 +53,22 @@ class Spoilt:
     reasons: list[str]
 
 
+def choose(n: int, faults: Sequence[RowFault], random: np.random.Generator, minimum: int) -> dict[int, RowFault]:
+    """Which of the rows of one file get a fault: it depends on how many rows there are, not on what they say."""
+    order = random.permutation(n).tolist()
+    chosen: dict[int, RowFault] = {}
+    bad = 0
+    for fault in faults:
+        count = max(int(random.binomial(n, fault.rate)), minimum)
+        for _ in range(count):
+            spare = bad + 1 <= MOST_QUARANTINED * n or fault.fate != "quarantined"
+            if not order or not spare:
+                break
+            chosen[order.pop()] = fault
+            bad += fault.fate == "quarantined"
+    return chosen
+
+
 def spoil(
     header: Sequence[str],
     rows: Sequence[Row],
@@ -65,18 +81,7 @@ def spoil(
 
     Rows that would be quarantined stay below 3 % of the file, so that no batch is held for its share of bad rows.
     """
-    n = len(rows)
-    order = random.permutation(n).tolist()
-    chosen: dict[int, RowFault] = {}
-    bad = 0
-    for fault in faults:
-        count = max(int(random.binomial(n, fault.rate)), minimum)
-        for _ in range(count):
-            spare = bad + 1 <= MOST_QUARANTINED * n or fault.fate != "quarantined"
-            if not order or not spare:
-                break
-            chosen[order.pop()] = fault
-            bad += fault.fate == "quarantined"
+    chosen = choose(len(rows), faults, random, minimum)
     result = Spoilt([], [], [], [], [])
     again: list[int] = []
     for position, row in enumerate(rows):

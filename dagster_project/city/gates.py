@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dagster_project.city.account import COUNTIES, GATES
 from dagster_project.city.clock import DAY, date_of, seconds_of
 from dagster_project.city.codes import HOURS
 from dagster_project.city.deliveries import Batch, Book
@@ -28,9 +29,7 @@ from dagster_project.city.world import Indexes, World, generator
 
 SOURCE = "gate_passage"
 DOMAIN = "equipment"
-GATES = 10_478
 PASSAGES = 40_000_000
-COUNTIES = 13
 NIGHTS_BETWEEN = 7
 HOURS_PER_FILE = 6
 BLOCK = 1 << 19
@@ -212,17 +211,18 @@ def deliver_passages(
 
 
 def _of_night(world: World, devices: Sequence[Device], night: dt.date) -> tuple[list[str], Indexes]:
-    """The gates of the city and how much each recorded on a day."""
+    """The gates that have a raw feed and how much each recorded on a day."""
     gates = [i for i, device in enumerate(devices) if device.kind == "gate"]
     days = run(world, devices, OF_SOURCE["gate_day"])
     records = np.zeros(len(devices), dtype=np.int64)
     on_day = days.day == seconds_of(night)
     records[days.device[on_day]] = days.records[on_day]
-    return [devices[i].number for i in gates], records[gates]
+    heard = gates[: world.raw_gates]
+    return [devices[i].number for i in heard], records[heard]
 
 
 def deliver(world: World, out: Path, plan: Sequence[Batch], book: Book) -> None:
-    """Deliver the raw feed of every seventh night: it holds as many passages as the platform reports of the day."""
+    """Deliver the raw feed of every seventh night: it holds as many passages as the platform reports of its gates."""
     book.accepted[SOURCE] = {}
     for batch in plan:
         if batch.night > 0 and batch.night % NIGHTS_BETWEEN == 0 and world.gates > 0:

@@ -14,7 +14,7 @@ from dagster_project.city import people
 from dagster_project.city.clock import seconds_of
 from dagster_project.city.communities import settle
 from dagster_project.city.deliveries import RENAMED_UNIT_NIGHT, Batch, Book
-from dagster_project.city.devices import furnish
+from dagster_project.city.devices import REGISTER, REGISTER_FAULTS, furnish
 from dagster_project.city.extracts import Entries, Extract, deliver_extract, half_year, next_half_year, printed
 from dagster_project.city.faults import RowFault, replaced
 from dagster_project.city.files import Row, csv_bytes, write_csv, write_fixed, write_json, write_sqlite, write_xlsx, write_zip
@@ -293,13 +293,8 @@ def device_register(world: World) -> Extract:
         write_fixed(path, widths, body, encoding="gb18030")
 
     return Extract(
-        "device_register", "register", header, rows, write, lambda batch: f"SBDJ_{batch.date:%Y%m%d}.txt",
-        (
-            RowFault("bad_code", 0.004, "quarantined", "unknown_code:category", replaced("SBLX", "999")),
-            RowFault("bad_number", 0.004, "quarantined", "rule:device_number_form", replaced("SBBM", "9901-12")),
-            RowFault("unknown_unit", 0.004, "accepted", "", replaced("SSDW", UNKNOWN_CODE)),
-        ),
-        _on_register_night,
+        REGISTER, "register", header, rows, write, lambda batch: f"SBDJ_{batch.date:%Y%m%d}.txt",
+        REGISTER_FAULTS, _on_register_night,
     )  # fmt: skip
 
 

@@ -12,25 +12,24 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dagster_project.city import account
 from dagster_project.city.deliveries import Book, batches, deliver
 from dagster_project.city.domains import chosen_domains
 from dagster_project.city.figures import deliver_figures
 from dagster_project.city.gaming import Gaming, play_games
-from dagster_project.city.gates import GATES as REAL_GATES
 from dagster_project.city.gates import PASSAGES as REAL_PASSAGES
 from dagster_project.city.gates import deliver_passages
 from dagster_project.city.origin import FAULTS, GAMING, TRUTH
+from dagster_project.city.settlement import settlement
 from dagster_project.city.systems import deliver_units, sources
 from dagster_project.city.truth import count, quirks
-from dagster_project.city.world import GATES, live
+from dagster_project.city.world import FACE_CAMERAS, GATES, live
 
 FIRST_NIGHT = dt.date(2025, 9, 1)
 NIGHTS = 7
 HISTORY_DAYS = 793
-COUNTIES = 3
-STATIONS_PER_COUNTY = 2
+STATIONS_PER_COUNTY = 1
 SCALE = 0.02
-REAL_COUNTIES = 13
 REAL_STATIONS_PER_COUNTY = 14
 
 
@@ -52,10 +51,11 @@ def simulate(
     first_night: dt.date = FIRST_NIGHT,
     nights: int = NIGHTS,
     history_days: int = HISTORY_DAYS,
-    counties: int = COUNTIES,
+    counties: int = account.COUNTIES,
     stations_per_county: int = STATIONS_PER_COUNTY,
     scale: float = SCALE,
-    gates: int = GATES,
+    gates: int | None = None,
+    face_cameras: int | None = None,
     domains: Collection[str] | None = None,
     gaming: Gaming | None = None,
     progress: Callable[[str], None] | None = None,
@@ -65,14 +65,18 @@ def simulate(
     Files stand at <out>/<domain>/<source>/<yyyymmdd>/…; below <out>/truth stand ``kpi_count.parquet`` (the true figures as of the
     last night), ``faults.json`` and ``faults.parquet`` (every fault that was put in, counted and with its place), ``receipt.parquet``
     (what must become of the rows of every file) and ``gaming.json`` (which stations shaped their figures, how, and how many rows).
-    ``scale`` 1 is a real city: about 4,500 calls a day. The same arguments give the same bytes. ``domains`` names what is delivered
-    beside calls, cases, disputes, callbacks and units; everything for None. Nobody games without ``gaming``.
+    ``scale`` 1 is a real city: about 4,500 calls a day. The same arguments give the same bytes. A city of all its counties has all its
+    ``gates`` and ``face_cameras``, a smaller one a few. ``domains`` names what is delivered beside calls, cases, disputes, callbacks and
+    units; everything for None. Nobody games without ``gaming``.
     Raises ValueError for arguments that make no city.
     """
     if nights < 0 or history_days < 1 or scale <= 0:
         raise ValueError(f"a city needs nights ≥ 0, history_days ≥ 1 and scale > 0, not {nights}, {history_days}, {scale}")
-    if gates < 0:
-        raise ValueError(f"gates must be 0 or more, not {gates}")
+    is_whole = counties == account.COUNTIES
+    gates = (account.GATES if is_whole else GATES) if gates is None else gates
+    face_cameras = (account.FACE_CAMERAS if is_whole else FACE_CAMERAS) if face_cameras is None else face_cameras
+    if gates < 0 or face_cameras < 0:
+        raise ValueError(f"gates and face_cameras must be 0 or more, not {gates} and {face_cameras}")
     beside = chosen_domains(domains)
     say = progress or (lambda text: None)
     out = Path(out)
@@ -82,9 +86,9 @@ def simulate(
     gamed_since = games.begins(first_day, last_night, first_night)
     plan = batches(first_night, nights)
     say(f"a city of {counties} counties lives from {first_day} to {last_night}")
-    lived = live(seed, first_day, last_night, counties, stations_per_county, scale)
+    lived = live(seed, first_day, last_night, counties, stations_per_county, scale, settlement(seed, first_day, first_night))
     shown, record = play_games(lived, games, gamed_since)
-    world = dataclasses.replace(shown, first_night=first_night, gates=gates)
+    world = dataclasses.replace(shown, first_night=first_night, gates=gates, face_cameras=face_cameras)
     book = Book()
     deliver_units(world, out, plan, book)
     for source in sources(world):
@@ -105,6 +109,7 @@ def simulate(
         "stations_per_county": stations_per_county,
         "scale": scale,
         "gates": gates,
+        "face_cameras": face_cameras,
     }
     _write_truth(out / TRUTH, counts, book, {"city": settings, "records": quirks(world, book, plan[-1].date)})
     _write_json(out / TRUTH / GAMING, record.as_document())
@@ -116,7 +121,7 @@ def simulate_real_night(
     *,
     seed: int = 1,
     night: dt.date = FIRST_NIGHT,
-    gates: int = REAL_GATES,
+    gates: int = account.GATES,
     passages: int = REAL_PASSAGES,
     progress: Callable[[str], None] | None = None,
 ) -> Delivery:
@@ -130,13 +135,13 @@ def simulate_real_night(
         first_night=night,
         nights=1,
         history_days=1,
-        counties=REAL_COUNTIES,
+        counties=account.COUNTIES,
         stations_per_county=REAL_STATIONS_PER_COUNTY,
         scale=1.0,
         gates=gates,
         progress=progress,
     )
-    written = deliver_passages(Path(out), night, gates, passages, seed, progress, REAL_COUNTIES)
+    written = deliver_passages(Path(out), night, gates, passages, seed, progress, account.COUNTIES)
     return dataclasses.replace(delivery, files=delivery.files + len(written))
 
 

@@ -37,6 +37,18 @@ def _a_year_before(moment: str) -> str:
     return f"{int(moment[:4]) - 1}{moment[4:8].replace('0229', '0228')}{moment[8:]}"
 
 
+CALL_FAULTS = (
+    RowFault("duplicate_row", 0.002, "duplicate"),
+    RowFault("bad_date", 0.001, "quarantined", "bad_type:reported_at", replaced("BJSJ", "20250230083000")),
+    RowFault("bad_code", 0.001, "quarantined", "unknown_code:channel", replaced("BJFS", "9Z")),
+    RowFault("impossible_time", 0.001, "quarantined", "rule:closed_after_report", copied("CZWBSJ", "BJSJ", _a_year_before)),
+    RowFault("ragged_row", 0.0005, "quarantined", "ragged_row", torn),
+    RowFault("missing_key", 0.0003, "quarantined", "missing_required:incident_id", replaced("JJDBH", "")),
+    RowFault("unknown_unit", 0.002, "accepted", "", replaced("GXDWDM", UNKNOWN_CODE)),
+    RowFault("quoted_newline", 0.001, "accepted", "", broken_line("BJNR")),
+)
+
+
 def calls_source(world: World) -> Source:
     """接警单: GB18030 CSV, quoted where needed, delta, ``yyyyMMddHHmmss``."""
     calls = world.calls
@@ -125,16 +137,7 @@ def calls_source(world: World) -> Source:
         rows=rows,
         write=write,
         file_name=lambda batch, part: f"JJD_{batch.date:%Y%m%d}_{part + 1:02d}.csv",
-        faults=(
-            RowFault("duplicate_row", 0.002, "duplicate"),
-            RowFault("bad_date", 0.001, "quarantined", "bad_type:reported_at", replaced("BJSJ", "20250230083000")),
-            RowFault("bad_code", 0.001, "quarantined", "unknown_code:channel", replaced("BJFS", "9Z")),
-            RowFault("impossible_time", 0.001, "quarantined", "rule:closed_after_report", copied("CZWBSJ", "BJSJ", _a_year_before)),
-            RowFault("ragged_row", 0.0005, "quarantined", "ragged_row", torn),
-            RowFault("missing_key", 0.0003, "quarantined", "missing_required:incident_id", replaced("JJDBH", "")),
-            RowFault("unknown_unit", 0.002, "accepted", "", replaced("GXDWDM", UNKNOWN_CODE)),
-            RowFault("quoted_newline", 0.001, "accepted", "", broken_line("BJNR")),
-        ),
+        faults=CALL_FAULTS,
         late=True,
         repeated_night=REPEATED_NIGHT,
         renamed=("BJFS", "BJFSDM"),

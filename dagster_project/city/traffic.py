@@ -21,14 +21,15 @@ from dagster_project.city.places import UNASSIGNED, UNKNOWN_CODE
 from dagster_project.city.registers import VEHICLES_PER_PERSON, residents, stocks
 from dagster_project.city.shaping import Draws, as_rows, ended, latest, leaf_of, yes_no
 from dagster_project.city.tally import Tally
-from dagster_project.city.world import Flags, Indexes, Texts, World
+from dagster_project.city.world import FALL_FROM, Flags, Indexes, Texts, World
 
 ACCIDENT_CATEGORY = codes.CODES.index("03010101")
 ENTERED_SHARE = 0.35
 GENERAL_SHARE = 0.45
 DEATH_WINDOW_DAYS = 7
-FALL = 0.7
-FALL_DAYS = 365
+FALL_OF_ACCIDENTS = 0.75
+FALL_OF_DEATHS = 0.5
+DEADLY_SHARE = 0.08
 
 
 @dataclass(frozen=True)
@@ -52,20 +53,18 @@ class Accidents:
 
 
 def crash(world: World) -> Accidents:
-    """The accidents of the city: some of those that were called in, fewer of them as time goes by."""
+    """The accidents of the city: some of those that were called in, since New Year 2025 fewer of them, and fewer that kill."""
     calls = world.calls
     draw = Draws(world.seed, "accidents", len(calls))
-    days = (calls.reported - seconds_of(world.first_day)) / DAY
-    falling = 1.0 - (1.0 - FALL) * np.clip(days / FALL_DAYS, 0.0, 1.0)
-    chosen = np.nonzero((calls.category_first == ACCIDENT_CATEGORY) & calls.effective & (draw.share("entered") < ENTERED_SHARE * falling))[
-        0
-    ]
+    has_fallen = calls.reported >= seconds_of(FALL_FROM)
+    entered_share = ENTERED_SHARE * np.where(has_fallen, FALL_OF_ACCIDENTS, 1.0)
+    chosen = np.nonzero((calls.category_first == ACCIDENT_CATEGORY) & calls.effective & (draw.share("entered") < entered_share))[0]
 
     def of_chosen(values: Indexes) -> Indexes:
         return values[chosen]
 
     general = draw.share("general")[chosen] < GENERAL_SHARE
-    deadly = general & (draw.share("deadly")[chosen] < 0.035 * falling[chosen])
+    deadly = general & (draw.share("deadly")[chosen] < DEADLY_SHARE * np.where(has_fallen[chosen], FALL_OF_DEATHS, 1.0))
     killed = np.where(deadly, 1 + (draw.share("several")[chosen] < 0.15) + 2 * (draw.share("many")[chosen] < 0.04), 0)
     seriously = np.where(general & (draw.share("serious")[chosen] < 0.2), of_chosen(draw.whole("seriously injured", 1, 3)), 0)
     injured = np.where(general, np.maximum(seriously, of_chosen(draw.whole("injured", 0, 4))), 0)

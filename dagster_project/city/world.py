@@ -34,6 +34,8 @@ CALLBACK_ATTEMPTS = 3
 MOST_REPEATS = 10
 
 GATES = 40
+FACE_CAMERAS = 12
+RAW_GATES = 40
 
 NO_CALL = -1
 SAME_MATTER_SECONDS = 60
@@ -146,7 +148,10 @@ class Callbacks:
 
 @dataclass(frozen=True)
 class World:
-    """``first_night`` is the first day that is delivered by night; ``gates`` is the number of vehicle gates."""
+    """``first_night`` is the first day that is delivered by night.
+
+    ``gates`` and ``face_cameras`` stand in the register on its last delivery; the first ``raw_gates`` gates have a raw feed too.
+    """
 
     seed: int
     first_day: dt.date
@@ -159,6 +164,8 @@ class World:
     callbacks: Callbacks
     first_night: dt.date | None = None
     gates: int = GATES
+    face_cameras: int = FACE_CAMERAS
+    raw_gates: int = RAW_GATES
 
 
 Table = TypeVar("Table", Calls, Cases, Events, Disputes, Callbacks)
@@ -203,13 +210,32 @@ class _Draws:
         return np.array(values)[np.minimum(picked, len(values) - 1)]
 
 
-def live(seed: int, first_day: dt.date, last_day: dt.date, counties: int, stations_per_county: int, scale: float) -> World:
+@dataclass(frozen=True)
+class Settlement:
+    """What is put right of the calls before anything comes of them, and of the cases with all that became of them."""
+
+    calls: Callable[[Calls], Calls]
+    cases: Callable[[Cases, Events], tuple[Cases, Events]]
+
+
+UNSETTLED = Settlement(calls=lambda calls: calls, cases=lambda cases, events: (cases, events))
+
+
+def live(
+    seed: int,
+    first_day: dt.date,
+    last_day: dt.date,
+    counties: int,
+    stations_per_county: int,
+    scale: float,
+    settlement: Settlement = UNSETTLED,
+) -> World:
     """Let the city live from ``first_day`` to ``last_day``; ``scale`` 1 is a real city: about 4,500 calls a day."""
     places = found(counties, stations_per_county, first_day + dt.timedelta(days=MERGER_AFTER_DAYS))
-    calls = _calls(seed, first_day, last_day, places, scale)
+    calls = settlement.calls(_calls(seed, first_day, last_day, places, scale))
     cases = _cases(seed, calls, places)
     companions = cases.criminal & (cases.filed != NEVER) & (_Draws(seed, "companions", len(cases)).share("of case") < COMPANION_SHARE)
-    cases, events = with_companions(cases, _events(seed, cases, places), companions.astype(np.int64))
+    cases, events = settlement.cases(*with_companions(cases, _events(seed, cases, places), companions.astype(np.int64)))
     calls = with_cases_opened(calls, cases)
     return World(seed, first_day, last_day, places, calls, cases, events, _disputes(seed, calls, places), _callbacks(seed, calls))
 
@@ -455,12 +481,15 @@ def _events_of_case(cases: Cases, i: int, outcome: float, after: float, lag: flo
         yield "transferred_in", unit, int(cases.transferred[i]) + 1800
     if filed == NEVER:
         return
-    share, mean = codes.CLEARANCE[str(cases.category[i])]
+    category = str(cases.category[i])
+    share, mean = codes.CLEARANCE[category]
+    is_serious = category in codes.SERIOUS_VIOLENT_CASES
+    lag = min(lag, codes.MOST_MEANS) if is_serious else lag
     if outcome < share:
         before_filing = after < 0.04
         cleared = (accepted + filed) // 2 if before_filing else filed + 1800 + int(lag * mean * DAY)
         yield "cleared", unit, cleared
-        if after > 0.4:
+        if after > 0.4 or is_serious:
             yield "charged", unit, cleared + DAY + int(charge * 30 * DAY)
         if after > 0.985:
             yield "reopened", unit, cleared + 40 * DAY

@@ -9,7 +9,8 @@ from functools import cache
 import numpy as np
 
 from dagster_project.city.clock import DAY, NEVER, date_of
-from dagster_project.city.fraud.happenings import FRAUD, LARGEST_LOSS, frauds_of, payments_of, warnings_of
+from dagster_project.city.fraud.faults import FRAUD
+from dagster_project.city.fraud.happenings import LARGEST_LOSS, frauds_of, payments_of, warnings_of
 from dagster_project.city.world import World, live
 
 FIRST = dt.date(2024, 7, 1)

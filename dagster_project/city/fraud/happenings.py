@@ -13,11 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from dagster_project.city.account import LOSSES_LEFT, in_quarter, is_settled
 from dagster_project.city.clock import DAY, NEVER, Seconds, date_of, seconds_of
+from dagster_project.city.deliveries import lost_at_first
+from dagster_project.city.fraud.faults import FRAUD, LEDGER, LEDGER_FAULTS
 from dagster_project.city.shaping import Draws
 from dagster_project.city.world import Flags, Indexes, Texts, World
 
-FRAUD = "050301"
 KINDS = (
     ("brushing", "刷单返利", 0.34, 900_000),
     ("fake_service", "冒充客服", 0.20, 1_500_000),
@@ -90,6 +92,7 @@ def frauds_of(world: World) -> Frauds:
     very_large = draw.share("very large") < VERY_LARGE_SHARE
     loss = np.minimum(np.where(very_large, draw.pareto("large loss", VERY_LARGE_LEAST, 1.2), usual), LARGEST_LOSS)
     loss = np.where(draw.share("whole yuan") < 0.85, (loss // 100 + 1) * 100, loss + 1)
+    loss = _as_published(world, case, loss)
     misstated = draw.share("misstated") < 0.05
     accepted = world.cases.accepted[case]
     return Frauds(
@@ -99,6 +102,26 @@ def frauds_of(world: World) -> Frauds:
         loss_first=np.where(misstated, loss * 4 // 5 + 1, loss),
         corrected=np.where(misstated, accepted + draw.whole("correction", DAY, 20 * DAY), NEVER),
     )
+
+
+def _as_published(world: World, case: Indexes, loss: Seconds) -> Seconds:
+    """Losses of the account's quarter and of the year before, drawn towards each other so that the change of their sum prints as published."""
+    cases = world.cases
+    if world.first_night is None or not is_settled(world.first_day, world.first_night):
+        return loss
+    is_known = (cases.deleted[case] == NEVER) & ~lost_at_first(LEDGER, cases.accepted[case], LEDGER_FAULTS, world.first_night, world.seed)
+    before, after = (in_quarter(cases.filed[case], years_back) for years_back in (1, 0))
+    sums = int(loss[before & is_known].sum()), int(loss[after & is_known].sum())
+    if 0 in sums:
+        return loss
+    factor = LOSSES_LEFT * sums[0] / sums[1]
+    loss = np.where(before, _yuan(loss / factor**0.5), loss)
+    return np.where(after, _yuan(loss * factor**0.5), loss)
+
+
+def _yuan(fen: npt.NDArray[np.float64]) -> Seconds:
+    whole: Seconds = np.maximum(np.rint(fen / 100), 1).astype(np.int64) * 100
+    return whole
 
 
 def payments_of(world: World, frauds: Frauds) -> Payments:

@@ -13,6 +13,7 @@ from dagster_project.city.clock import compact, date_of, spelled
 from dagster_project.city.deliveries import REPEATED_NIGHT, Source
 from dagster_project.city.faults import RowFault, replaced
 from dagster_project.city.files import Cell, Row, write_csv, write_xlsx
+from dagster_project.city.fraud.faults import LEDGER, LEDGER_FAULTS
 from dagster_project.city.fraud.happenings import ACTIONS, KINDS, Frauds, Payments, Warnings
 from dagster_project.city.places import UNKNOWN_CODE
 from dagster_project.city.shaping import as_rows, before, ended, latest, or_none
@@ -69,21 +70,14 @@ def ledger_source(world: World, frauds: Frauds) -> Source:
         write_xlsx(path, "电诈案件", ("澜川市电信网络诈骗案件台账",), [LEDGER_GROUPS, list(names)], groups, body)
 
     return Source(
-        source_id="fraud_case_ledger",
+        source_id=LEDGER,
         domain="fraud",
         header=LEDGER_HEADER,
         changes=changes,
         rows=rows,
         write=write,
         file_name=lambda batch, part: f"电诈案件台账_{batch.date:%Y%m%d}.xlsx",
-        faults=(
-            RowFault("duplicate_row", 0.003, "duplicate"),
-            RowFault("bad_date", 0.002, "quarantined", "bad_type:reported_at", replaced("报案时间", "上周三")),
-            RowFault("bad_code", 0.002, "quarantined", "unknown_code:category", replaced("诈骗类别", "待核")),
-            RowFault("bad_amount", 0.002, "quarantined", "bad_type:loss_fen", replaced("涉案金额（元）", "约三万")),
-            RowFault("negative_amount", 0.001, "quarantined", "rule:loss_is_not_negative", replaced("涉案金额（元）", "-1200")),
-            RowFault("unknown_unit", 0.003, "accepted", "", replaced("立案单位代码", UNKNOWN_CODE)),
-        ),
+        faults=LEDGER_FAULTS,
         late=True,
     )
 

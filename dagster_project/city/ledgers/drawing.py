@@ -62,12 +62,18 @@ def work(plan: int, share: Range) -> Draw:
 
 
 def hours(staff: int, week: int, share: Range, heap: float, heaped: float) -> Draw:
-    """Hours of a unit's officers, of whom the city has ``staff``; a share ``heaped`` of the entries says exactly ``heap``."""
+    """Hours of a unit's officers, of whom the city has ``staff``; a share ``heaped`` of the entries says exactly ``heap``.
+
+    What is above the middle of ``share`` in one week is as much below it in the next.
+    """
 
     def draw(slots: Slots, draws: Draws) -> Numbers:
         least, more = divmod(staff, max(slots.places, 1))
         base = (least + (slots.place < more).astype(np.int64)) * week
-        told = np.where(draws.share("heaped") < heaped, heap, _between(draws, "share", share))
+        low, high = share
+        pairs = slots.period // 2 * slots.places + slots.place
+        first = Draws(draws.seed, f"{draws.table} fortnights", int(pairs.max(initial=-1)) + 1).share("share")[pairs]
+        told = np.where(draws.share("heaped") < heaped, heap, low + (high - low) * np.where(slots.period % 2 == 0, first, 1.0 - first))
         return Numbers.of(_whole(base.astype(np.float64) * told), base)
 
     return draw

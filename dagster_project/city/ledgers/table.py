@@ -41,7 +41,7 @@ def _of(kind: str, whole: str, part: str, above: str = "") -> tuple[Column, ...]
 COMMUNITY = (
     Ledger(
         "time_ledger", "community", "社区民警工作时间台账", "station", "week", 2, (Kind("", Counting("TIME-1", factor=60, heap=80)),),
-        drawing.hours(COMMUNITY_OFFICERS, OFFICER_WEEK, (0.6, 0.95), TIME_TARGET, 0.2),
+        drawing.hours(COMMUNITY_OFFICERS, OFFICER_WEEK, (0.7, 0.9), TIME_TARGET, 0.2),
         (NUMBER, *UNIT, Column("周期/起始日", shows.start), Column("周期/截止日", shows.day), *_of("", "合计", "在社区", "工时"), FILLED_IN_BY),
         decimals=1,
     ),

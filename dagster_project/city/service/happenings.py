@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dagster_project.city.clock import DAY, NEVER, Seconds, date_of
+from dagster_project.city.account import HALF_YEAR
+from dagster_project.city.clock import DAY, NEVER, Seconds, date_of, seconds_of
 from dagster_project.city.shaping import Draws
 from dagster_project.city.world import Flags, Indexes, Texts, World
 
@@ -20,13 +21,14 @@ REQUESTS_PER_CALL = 0.075
 VISITS_PER_CALL = 0.065
 WEEKEND_FACTOR = 0.25
 AT_THE_COUNTY = 0.3
+IN_TIME_FROM = 0.05
 CHANNELS = (("1", "online", 0.34), ("2", "app", 0.30), ("3", "window", 0.36))
 RESULTS = (("completed", "办结"), ("refused", "不予办理"), ("withdrawn", "撤回"))
 
 
 @dataclass(frozen=True)
 class Items:
-    """One row per service item. From ``halved`` on the days promised are about half of what they were."""
+    """One row per service item. From ``halved`` on the days promised are half of those by statute."""
 
     code: list[str]
     name: list[str]
@@ -78,14 +80,14 @@ class Visits:
 
 def items_of(world: World) -> Items:
     draw = Draws(world.seed, "service items", ITEMS)
-    statutory = np.array([3, 5, 7, 10, 15, 20, 30], dtype=np.int64)[draw.whole("statutory", 0, 7)]
+    statutory = np.array([2, 4, 6, 10, 14, 20, 30], dtype=np.int64)[draw.whole("statutory", 0, 7)]
     promised = np.maximum(1, statutory * 9 // 10)
     return Items(
         code=[f"GA{number:04d}" for number in range(1, ITEMS + 1)],
         name=[f"公安政务服务事项{number}" for number in range(1, ITEMS + 1)],
         statutory_days=statutory,
         promised_days=promised,
-        promised_days_after=np.maximum(1, statutory // 2),
+        promised_days_after=statutory // 2,
         one_window=np.arange(ITEMS) < ONE_WINDOW_ITEMS,
         one_visit=np.arange(ITEMS) * 7 % ITEMS < ONE_VISIT_ITEMS,
         halved=world.first_day + dt.timedelta(days=HALVED_AFTER_DAYS),
@@ -93,14 +95,21 @@ def items_of(world: World) -> Items:
 
 
 def requests_of(world: World, items: Items) -> Requests:
-    """Most are done within the days promised, some late, a few never; some are withdrawn."""
+    """Most are done within the days promised, some late, a few never, but none that is due in the half-year of the account; some are withdrawn."""
     received, unit, item = _arrivals(world, "requests", REQUESTS_PER_CALL, 21)
     draw = Draws(world.seed, "requests", len(received))
     promised = np.array([items.promised(i, date_of(t)) for i, t in zip(item.tolist(), received.tolist(), strict=True)], dtype=np.int64)
     due = (received // DAY + promised + 1) * DAY - 1
     fate, part, late = draw.share("fate"), draw.share("part"), draw.lognormal("late", 4 * DAY, 0.8)
     in_time = np.minimum(received + 1800 + (part**2 * promised * DAY).astype(np.int64), due)
-    is_open, is_late, withdrawn, refused = fate < 0.012, (fate >= 0.012) & (fate < 0.05), fate > 0.96, (fate > 0.93) & (fate <= 0.96)
+    first, last = (seconds_of(day) for day in HALF_YEAR)
+    fate = np.where((due >= first) & (due < last + DAY), np.maximum(fate, IN_TIME_FROM), fate)
+    is_open, is_late, withdrawn, refused = (
+        fate < 0.012,
+        (fate >= 0.012) & (fate < IN_TIME_FROM),
+        fate > 0.96,
+        (fate > 0.93) & (fate <= 0.96),
+    )
     closed = np.where(is_open, NEVER, np.where(is_late, due + late, in_time))
     return Requests(
         number=_numbers("BJ", received),

@@ -86,6 +86,49 @@ placed_gate_day as (
     {{ join_group_root('gate_day') }}
 ),
 
+{#- What the register says today of every day that a platform reported, and of the night. -#}
+observed_day as (
+    select
+        group_name,
+        day
+    from device_day
+    where not is_future
+    union
+    select
+        entry.group_name,
+        night.as_of as day
+    from {{ ref('stg_register_entry') }} as entry
+    cross join {{ source('control', 'night') }} as night
+    where entry.kind = 'device'
+),
+
+registered_device as (
+    select
+        entry.group_name,
+        entry.category as device_kind,
+        entry.unit_code,
+        observed_day.day,
+        entry.row_count
+    from {{ ref('stg_register_entry') }} as entry
+    inner join observed_day
+        on
+            entry.group_name = observed_day.group_name
+            and observed_day.day >= entry.valid_from
+            and observed_day.day < coalesce(entry.valid_to, {{ last_moment() }})
+    where entry.kind = 'device'
+),
+
+placed_device as (
+    select
+        {{ leaf_unit() }} as unit_code,
+        registered_device.day,
+        registered_device.device_kind,
+        registered_device.row_count
+    from registered_device
+    {{ join_leaf_unit('registered_device') }}
+    {{ join_group_root('registered_device') }}
+),
+
 {#- Passages of the raw feed, counted at ingest: under the unit that the register gives to the gate on that day. -#}
 dated_passage as (
     select
@@ -188,6 +231,18 @@ kpi_row as (
         case when is_future then 'after_as_of' end as excluded_reason,
         row_count as excluded
     from placed_passage
+    union all
+    select
+        'EQ-4.devices' as kpi_id,
+        unit_code,
+        day,
+        device_kind,
+        null as hour,
+        row_count as numerator,
+        0 as denominator,
+        null as excluded_reason,
+        0 as excluded
+    from placed_device
 ),
 
 {{ cells('kpi_row', ['device_kind', 'hour']) }}
