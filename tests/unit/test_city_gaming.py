@@ -348,7 +348,7 @@ def run(*arguments: str) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
-TINY = ("--scale", "0.001", "--nights", "1", "--history-days", "40", "--counties", "1", "--domain", "none")
+TINY = ("--scale", "0.001", "--nights", "1", "--history-days", "40", "--counties", "1", "--stations", "2", "--domain", "none")
 
 
 def test_the_command_games_as_it_is_told(tmp_path: Path) -> None:
