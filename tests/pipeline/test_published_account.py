@@ -105,6 +105,13 @@ def test_every_figure_of_the_account_is_declared_as_it_was_published() -> None:
     assert {figure.slice for figure in FIGURES if figure.kpi_id == "RT-1"} == {f"stage:{stage}" for stage in STAGES}
 
 
+def test_the_documentation_lists_every_figure() -> None:
+    lines = (Path(__file__).resolve().parents[2] / "docs" / "published-account.md").read_text(encoding="utf-8").splitlines()
+    for figure in FIGURES:
+        where = f"{figure.kpi_id} `{figure.slice}`" if figure.slice else figure.kpi_id
+        assert [line for line in lines if figure.name_en in line and where in line and line.endswith(f"| {figure.printed} |")]
+
+
 def test_changes_follow_from_the_counts_as_they_are(release: duckdb.DuckDBPyConnection) -> None:
     """Without a leap day or a festival between them: the ratio of the rates is that of the counts, and the calls are no chance."""
     rows = release.execute(

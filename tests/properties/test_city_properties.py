@@ -32,6 +32,8 @@ CITIES = st.fixed_dictionaries(
             kinds=st.lists(st.sampled_from(KINDS), min_size=1, unique=True).map(tuple),
             share=st.floats(0.01, 1),
         ),
+        "gates": st.integers(0, 60),
+        "face_cameras": st.integers(0, 20),
     }
 )
 
