@@ -28,6 +28,7 @@ MATTERS = [
     matter("hazard", "S", "2024-05-01", "2024-05-16", "2024-05-17", category="fire", row_count=2),
     matter("hazard", "S", "2024-05-01", "2024-05-16", None, category="building", row_count=1),
     matter("hazard", "S", "2024-06-20", "2024-07-05", "2024-06-21", category="fire", row_count=1),
+    matter("hazard", "S", "2024-06-01", "2024-06-16", "2024-07-02", category="fire"),
     matter("site_rectification", "S", "2024-05-01", "2024-05-08", "2024-05-02", category="hotel"),
     matter("site_rectification", "nowhere", "2024-05-01", "2024-05-08", None, category="hotel", row_count=2),
     matter("hotspot", "S", "2024-01-01", "2024-03-31", "2024-03-01", category="traffic"),
@@ -49,6 +50,8 @@ MATTERS = [
     matter("order", "S", "2024-05-01T10:00", "2024-05-02T10:00", "2024-05-01T20:00", acknowledge_due_at="2024-05-01T10:30",
            acknowledged_at="2024-05-01T10:05", result="done", category="check"),
     matter("order", "S", "2024-05-01T10:00", acknowledge_due_at="2024-05-01T10:05", category="duty"),
+    matter("order", "S", "2024-06-28T10:00", "2024-07-05T10:00", acknowledge_due_at="2024-06-28T10:30", acknowledged_at="2024-06-28T10:05",
+           category="duty"),
     matter("order", "S", "2024-06-29T10:00", acknowledge_due_at="2024-06-29T10:30", acknowledged_at="2024-07-01T09:00", category="duty"),
 ]  # fmt: skip
 INCIDENTS = [
@@ -67,7 +70,7 @@ COUNTED: list[tuple[str, str, dict[tuple[str, str], tuple[int, int]]]] = [
     ("REG-2", "", {("S", "2024-05-01"): (0, 1), ("S", "2024-05-31"): (1, 1)}),
     ("REG-2", "excluded:immature", {("S", "2024-06-01"): (1, 0)}),
     ("REG-2", "excluded:category_not_listed", {("S", "2024-05-01"): (1, 0)}),
-    ("HAZ-1", "", {("S", "2024-05-16"): (3, 6)}),
+    ("HAZ-1", "", {("S", "2024-05-16"): (3, 6), ("S", "2024-06-16"): (0, 1)}),
     ("HAZ-1", "timing:late", {("S", "2024-05-16"): (0, 2)}),
     ("HAZ-1", "excluded:not_due", {("S", "2024-06-20"): (1, 0)}),
     ("HAZ-2.rectified", "", {("S", "2024-05-08"): (1, 1), ("P.unassigned", "2024-05-08"): (0, 2)}),
@@ -86,8 +89,8 @@ COUNTED: list[tuple[str, str, dict[tuple[str, str], tuple[int, int]]]] = [
     ("CMP-4.repeated", "", {("S", "2024-02-01"): (1, 1), ("S", "2024-03-10"): (0, 1)}),
     ("PRJ-1", "", {("P.self", "2024-05-31"): (1, 2)}),
     ("PRJ-1", "excluded:withdrawn", {("P.self", "2024-04-01"): (1, 0)}),
-    ("CMD-1.acknowledged", "", {("S", "2024-05-01"): (1, 2), ("S", "2024-06-29"): (0, 1)}),
-    ("CMD-1.acknowledged", "bin:acknowledge:300", {("S", "2024-05-01"): (300, 1)}),
+    ("CMD-1.acknowledged", "", {("S", "2024-05-01"): (1, 2), ("S", "2024-06-28"): (1, 1), ("S", "2024-06-29"): (0, 1)}),
+    ("CMD-1.acknowledged", "bin:acknowledge:300", {("S", "2024-05-01"): (300, 1), ("S", "2024-06-28"): (300, 1)}),
     ("CMD-1.done", "", {("S", "2024-05-02"): (1, 1)}),
     ("CMD-1.done", "excluded:no_deadline", {("S", "2024-05-01"): (1, 0), ("S", "2024-06-29"): (1, 0)}),
 ]  # fmt: skip
