@@ -36,8 +36,8 @@ QUESTIONS = (
     Question(
         "The three largest rises of counties against the year before",
         """select kpi_id, kpi_name_zh, unit_name, numerator, yoy_value, yoy_ratio, yoy_verdict from kpi
-        where grain = 'month' and period_start = $month and unit_level = 'county' and slice = '' and yoy_ratio is not null
-        order by yoy_verdict = 'rise' desc, yoy_ratio desc limit 3""",
+        where grain = 'month' and period_start = $month and unit_level = 'county' and slice = ''
+        order by coalesce(yoy_verdict = 'rise', false) desc, yoy_ratio desc nulls last limit 3""",
     ),
     Question(
         "Satisfaction of the counties beside coverage and worst-case bounds",
@@ -120,9 +120,9 @@ QUESTIONS = (
         where unit_code = $city and grain = 'month' order by period_start""",
     ),
     Question(
-        "Days from filing to clearance of a year's cases",
+        "Days from filing to clearance, of the cases of two years",
         """select split_part(cell, ':', 2) as outcome, try_cast(split_part(cell, ':', 3) as integer) as days, sum(denominator) as cases
-        from fct_kpi_count where kpi_id = 'CR-2' and cell like 'lag:%' and day >= $last_year and day < $this_year group by all order by all""",
+        from fct_kpi_count where kpi_id = 'CR-2' and cell like 'lag:%' and day >= $last_year group by all order by all""",
     ),
     Question(
         "The two counts behind a month's figure, by day and unit",

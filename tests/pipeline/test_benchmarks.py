@@ -11,7 +11,7 @@ from benchmarks.ingest import __main__ as ingest
 from benchmarks.ingest.cases import CASES
 from dagster_project.contracts.load import PROJECT_SOURCES, load_catalogue
 
-TRIED = {"code_location", "ingest"}
+TRIED = {"code_location", "ingest", "questions"}  # questions: on the release of a night, in test_night
 ROWS = 3_000
 
 

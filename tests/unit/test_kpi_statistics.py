@@ -88,9 +88,9 @@ def test_weekday_exposure() -> None:
     assert round(found["ratio"], 3) == 1.000 and found["verdict"] == NO_CLEAR_CHANGE
 
 
-@pytest.mark.parametrize(("mean", "level"), [(2, 0.0143), (10, 0.0046), (50, 0.0029)])
+@pytest.mark.parametrize(("mean", "level"), [(2, 0.0143), (10, 0.0046), (50, 0.0029), pytest.param(10_000, 0.0027, id="many")])
 def test_level_of_three_standard_deviations(mean: float, level: float) -> None:
-    counts = np.arange(int(mean + 12 * np.sqrt(mean) + 20))
+    counts = np.arange(max(0, int(mean - 6 * np.sqrt(mean))), int(mean + 6 * np.sqrt(mean) + 40))
     c, p = (grid.ravel() for grid in np.meshgrid(counts, counts))
     ones = np.ones_like(c, dtype=float)
     z = evaluate_each({"z": "{{ count_z('c', 'p', 'e', 'e', 'e') }}"}, c=c, p=p, e=ones)["z"]

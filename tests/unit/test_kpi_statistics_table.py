@@ -178,6 +178,20 @@ def test_spring_festival_compares_window_with_window_and_rest_with_rest() -> Non
     assert ask("count(yoy_verdict), count(pop_verdict)", grain="week", period_start=D(2026, 2, 16)) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("first", "last"), [(D(2024, 2, 5), D(2024, 3, 1)), (D(2025, 1, 24), D(2025, 2, 18)), (D(2026, 2, 12), D(2026, 3, 9))]
+)
+def test_the_window_of_the_spring_festival_has_26_days(first: dt.date, last: dt.date) -> None:
+    day = dt.timedelta(days=1)
+    assert last - first == 25 * day
+    at_its_ends = [(first - day, 1), (first, 10), (last, 100), (last + day, 1000)]
+    counts = [("K", "city", on, "", n, 0) for on, n in at_its_ends]
+    ask = built(D(first.year, 4, 30), counts, {"product": "other"})
+    quarter = {"grain": "quarter", "period_start": D(first.year, 1, 1)}
+    assert ask("numerator", slice="festival:window", **quarter) == (110,)
+    assert ask("numerator", slice="festival:rest", **quarter) == (1001,)
+
+
 def test_spring_festival_is_no_matter_where_it_is_not_kept() -> None:
     ask = built(D(2026, 4, 30), daily(D(2025, 1, 1), D(2026, 4, 30), 100, unit="JP"), parents={"JP": None}, group="open_data")
     assert ask("yoy_verdict, series_break", grain="month", period_start=D(2026, 2, 1)) == (NO_CLEAR_CHANGE, False)
