@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+from small_pool import run_dbt
 
 from dagster_project.audit.dbt_tests import check_names
 from dagster_project.audit.lineage import Lineage, read_lineage
-
-DBT = Path(__file__).resolve().parents[2] / "dbt"
 
 ENTITIES = {
     "clearance": {"case", "case_event"},
@@ -40,12 +34,10 @@ OF_EVERY_PRODUCT = {"unit", "responsibility"}
 
 @pytest.fixture(scope="module")
 def lineage(tmp_path_factory: pytest.TempPathFactory) -> Lineage:
-    target = tmp_path_factory.mktemp("target")
-    environment = os.environ | {"POOL_HOME": str(target), "DBT_TARGET_PATH": str(target), "DBT_LOG_PATH": str(target), "DO_NOT_TRACK": "1"}
-    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "parse", "--project-dir", str(DBT), "--profiles-dir", str(DBT)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    home = tmp_path_factory.mktemp("project")
+    done = run_dbt(home, "parse")
     assert done.returncode == 0, done.stdout + done.stderr
-    return read_lineage(target / "manifest.json")
+    return read_lineage(home / "target" / "manifest.json")
 
 
 @pytest.mark.parametrize("product", ENTITIES)
