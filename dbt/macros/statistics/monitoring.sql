@@ -19,3 +19,23 @@ from (
     where {{ p }} is not null
 ) as ranked
 {%- endmacro %}
+
+{#-
+  Control limits at three standard deviations of a u-chart (events per exposure) and a p-chart (share of trials), widened by the square
+  root of the dispersion and clipped to what is possible. `centre` is that of the baseline, which is frozen before the monitored points.
+-#}
+{% macro u_chart_limit(side, centre, exposure, dispersion='1e0') -%}
+{%- if side == 'lower' -%}
+greatest(0e0, {{ centre }} - 3e0 * sqrt({{ dispersion }} * {{ centre }} / {{ exposure }}))
+{%- else -%}
+({{ centre }} + 3e0 * sqrt({{ dispersion }} * {{ centre }} / {{ exposure }}))
+{%- endif -%}
+{%- endmacro %}
+
+{% macro p_chart_limit(side, centre, trials, dispersion='1e0') -%}
+{%- if side == 'lower' -%}
+greatest(0e0, {{ centre }} - 3e0 * sqrt({{ dispersion }} * {{ centre }} * (1e0 - {{ centre }}) / {{ trials }}))
+{%- else -%}
+least(1e0, {{ centre }} + 3e0 * sqrt({{ dispersion }} * {{ centre }} * (1e0 - {{ centre }}) / {{ trials }}))
+{%- endif -%}
+{%- endmacro %}
