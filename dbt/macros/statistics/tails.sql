@@ -47,7 +47,8 @@ end)
 {%- endmacro %}
 
 {#-
-  Exact upper tails, P(X >= observed), summed outwards over so many terms: enough where the standard deviation is at most a fifth of them.
+  Exact upper tails, P(X >= observed), summed outwards over so many terms: enough for
+  counts above their mean where the standard deviation is at most a fifth of the terms.
   Lower tails are upper tails of what did not happen.
 -#}
 

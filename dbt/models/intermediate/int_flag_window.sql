@@ -1,0 +1,105 @@
+{#-
+  What each flag counts, by unit and period: the months of its window up to the end of the period. Only periods that are over and matured, and
+  whose window lies within what the root delivered; only real units of the levels that the flag is for.
+-#}
+with month_length as (
+    select
+        period_id - 30000000 as month_no,
+        ends_no - first_no + 1 as days
+    from {{ ref('int_period') }}
+    where grain_no = 3
+),
+
+unit_month as (
+    select
+        flag_month.*,
+        dim_unit.root_code,
+        dim_unit.unit_level,
+        dim_unit.is_pseudo,
+        month_length.days,
+        min(flag_month.month_no) over (partition by flag_month.figure, dim_unit.root_code) as first_month_no
+    from {{ ref('int_flag_month') }} as flag_month
+    inner join {{ ref('dim_unit') }} as dim_unit on flag_month.unit_code = dim_unit.unit_code
+    inner join month_length on flag_month.month_no = month_length.month_no
+),
+
+window_end as (
+    select
+        flag.flag_id,
+        flag.figure,
+        flag.method,
+        flag.reference,
+        flag.level,
+        flag.direction,
+        flag.fixed_share,
+        flag.least_trials,
+        flag.least_observed,
+        flag.unit_levels,
+        flag.grain,
+        flag.window_months,
+        period.period_id,
+        period.period_start,
+        period.period_end,
+        period.year_no,
+        case when period.grain_no = 3 then period.period_id - 30000000 else (period.period_id - 40000000) * 3 end as last_month_no
+    from {{ ref('integrity_flag') }} as flag
+    inner join {{ ref('int_period') }} as period
+        on period.grain_no = case flag.grain when 'month' then 3 else 4 end
+    cross join {{ source('control', 'night') }} as night
+    where period.ends_no + flag.maturity_days <= {{ day_number('night.as_of') }}
+)
+
+select
+    window_end.flag_id,
+    window_end.figure,
+    window_end.method,
+    window_end.reference,
+    window_end.level,
+    window_end.direction,
+    window_end.fixed_share,
+    window_end.least_trials,
+    window_end.least_observed,
+    unit_month.unit_code,
+    unit_month.root_code,
+    unit_month.unit_level,
+    window_end.grain,
+    window_end.period_id,
+    window_end.period_start,
+    window_end.period_end,
+    window_end.year_no,
+    window_end.last_month_no,
+    cast(sum(unit_month.days) as integer) as days,
+    cast(sum(unit_month.observed) as bigint) as observed,
+    cast(sum(unit_month.trials) as bigint) as trials,
+    cast(sum(unit_month.other_observed) as bigint) as other_observed,
+    cast(sum(unit_month.other_trials) as bigint) as other_trials,
+    cast(sum(unit_month.part_squares) as decimal(38, 0)) as part_squares,
+    cast(sum(cast(unit_month.observed * (unit_month.observed / cast(unit_month.days as double)) as decimal(38, 12))) as decimal(38, 12)) as month_squares
+from window_end
+inner join unit_month
+    on
+        window_end.figure = unit_month.figure
+        and unit_month.month_no between window_end.last_month_no - window_end.window_months + 1 and window_end.last_month_no
+        and window_end.last_month_no - window_end.window_months + 1 >= unit_month.first_month_no
+where
+    not unit_month.is_pseudo
+    and '|' || window_end.unit_levels || '|' like '%|' || unit_month.unit_level || '|%'
+group by
+    window_end.flag_id,
+    window_end.figure,
+    window_end.method,
+    window_end.reference,
+    window_end.level,
+    window_end.direction,
+    window_end.fixed_share,
+    window_end.least_trials,
+    window_end.least_observed,
+    unit_month.unit_code,
+    unit_month.root_code,
+    unit_month.unit_level,
+    window_end.grain,
+    window_end.period_id,
+    window_end.period_start,
+    window_end.period_end,
+    window_end.year_no,
+    window_end.last_month_no
