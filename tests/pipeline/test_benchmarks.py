@@ -6,12 +6,12 @@ import pkgutil
 from pathlib import Path
 
 import benchmarks
-from benchmarks import code_location
+from benchmarks import code_location, integrity
 from benchmarks.ingest import __main__ as ingest
 from benchmarks.ingest.cases import CASES
 from dagster_project.contracts.load import PROJECT_SOURCES, load_catalogue
 
-TRIED = {"code_location", "ingest", "questions"}  # questions: on the release of a night, in test_night
+TRIED = {"code_location", "ingest", "integrity", "questions"}  # questions: on the release of a night, in test_night
 ROWS = 3_000
 
 
@@ -23,6 +23,12 @@ def test_the_code_location_loads_with_outside_contracts() -> None:
     measured = code_location.run(contracts=3, columns=2, repeats=1)
     assert measured["source_assets"] == 3 + len(load_catalogue([PROJECT_SOURCES]).contracts)
     assert measured["loaded_seconds"] > 0 and measured["imports_seconds"] > 0
+
+
+def test_integrity_flags_are_measured(tmp_path: Path) -> None:
+    attained, powers = integrity.run(cities=1, seed=1, scratch=tmp_path)
+    assert {a.flag_id for a in attained} == {p.flag_id for p in powers} == set(integrity.declared_flags())
+    assert all(flag_id in integrity.table(attained, powers) for flag_id in integrity.declared_flags())
 
 
 def test_every_way_of_ingest_accounts_for_its_rows(tmp_path: Path) -> None:

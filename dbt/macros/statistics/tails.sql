@@ -78,11 +78,16 @@ case when {{ observed }} <= 0 then 1e0 else least(1e0, exp(
 ) * {{ _outward_sum(ratios) }}) end
 {%- endmacro %}
 
-{#- 1 + r1 (1 + r2 (1 + ...)). -#}
+{#- 1 + r1 (1 + r2 (1 + ...)), in blocks, so that parentheses are not nested as deep as there are terms. -#}
 {% macro _outward_sum(ratios) -%}
+{%- set length = 8 -%}
 {%- set sum = ['1e0'] -%}
-{%- for ratio in ratios | reverse -%}
-    {%- do sum.append('(1e0 + ' ~ ratio ~ ' * ' ~ sum[-1] ~ ')') -%}
+{%- for block in ratios | batch(length) | list | reverse -%}
+    {%- set within = ['1e0'] -%}
+    {%- for ratio in block[:-1] | reverse -%}
+        {%- do within.append('(1e0 + ' ~ ratio ~ ' * ' ~ within[-1] ~ ')') -%}
+    {%- endfor -%}
+    {%- do sum.append('(' ~ within[-1] ~ ' + ' ~ block | join(' * ') ~ ' * ' ~ sum[-1] ~ ')') -%}
 {%- endfor -%}
 {{ sum[-1] }}
 {%- endmacro %}

@@ -84,6 +84,8 @@ select
     case when method in ('fixed', 'quota') then x / trials else chi_square end as value,
     case method when 'digits' then 9e0 when 'regular' then {{ months - 1 }}e0 else share end as expected_value,
     case when method in ('fixed', 'quota') then trials * share end as expected,
+    cast(null as double) as lower_limit,
+    cast(null as double) as upper_limit,
     1e0 as dispersion,
     0 as compared_with,
     coalesce(z, chi_square) as statistic,

@@ -154,8 +154,7 @@ judged as (
             and referenced.unit_code = flag_window.unit_code
             and referenced.period_id = flag_window.period_id
     where
-        referenced.observed >= flag_window.least_observed
-        and referenced.trials >= flag_window.least_trials
+        referenced.trials >= flag_window.least_trials
         and (referenced.method <> 'gap' or referenced.other_trials >= flag_window.least_trials)
         and (referenced.method <> 'net' or referenced.other_changes > 0)
 ),
@@ -246,8 +245,18 @@ select
     end as value,
     case when method <> 'gap' then other_s / other_w end as expected_value,
     case when method <> 'gap' then w * (other_s / other_w) end as expected,
+    {%- for side in ['lower', 'upper'] %}
+    case
+        when reference = 'baseline' and method = 'share' then {{ p_chart_limit(side, '(other_s / other_w)', 'w', 'dispersion') }}
+        when reference = 'baseline' and method = 'count' then {{ u_chart_limit(side, '(other_s / other_w)', 'w', 'dispersion') }}
+    end as {{ side }}_limit,
+    {%- endfor %}
     dispersion,
     cast(others as integer) as compared_with,
     z as statistic,
-    round(least(1e0, case when direction = 'both' then 2e0 else 1e0 end * greatest(approximate_tail, coalesce(exact_tail, 0e0))), 9) as p_value
+    {#- Fewer events than the flag asks for are no ground for it; they stay among the tested, or q would be too small. #}
+    case
+        when observed < least_observed then 1e0
+        else round(least(1e0, case when direction = 'both' then 2e0 else 1e0 end * greatest(approximate_tail, coalesce(exact_tail, 0e0))), 9)
+    end as p_value
 from exact

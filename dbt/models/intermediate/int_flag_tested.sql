@@ -24,6 +24,8 @@ select
     expected,
     value,
     expected_value,
+    lower_limit,
+    upper_limit,
     dispersion,
     compared_with,
     statistic,

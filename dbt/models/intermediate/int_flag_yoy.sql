@@ -72,6 +72,8 @@ select
     cleared / cast(filed as double) as value,
     cleared_earlier / cast(filed_earlier as double) as expected_value,
     cleared_earlier * (own_days / earlier_days) as expected,
+    cast(null as double) as lower_limit,
+    cast(null as double) as upper_limit,
     greatest(work_dispersion, ratio_dispersion) as dispersion,
     cast(others as integer) as compared_with,
     least(fall_z, rise_z) as statistic,

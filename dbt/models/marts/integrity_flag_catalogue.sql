@@ -1,0 +1,27 @@
+{#- What every flag is, for whoever reads a finding: how it is tested, at which level, what to look at, and what not to conclude. -#}
+select
+    flag_id,
+    risk,
+    risk_zh,
+    risk_en,
+    name_zh,
+    name_en,
+    kpi_ids,
+    unit_levels,
+    grain,
+    window_months,
+    maturity_days,
+    reference,
+    direction,
+    cast(level as double) as level,
+    least_trials,
+    least_observed,
+    statistic_zh,
+    statistic_en,
+    look_at_zh,
+    look_at_en,
+    innocent_zh,
+    innocent_en,
+    not_conclude_zh,
+    not_conclude_en
+from {{ ref('integrity_flag') }}
