@@ -21,7 +21,7 @@ matched as (
         on
             occurring.kpi_id = term.kpi_id
             and case
-                when term.most is null then occurring.cell = coalesce(term.cell, '')
+                when term.most is null then occurring.cell = case when term.cell = 'figure' then '' else term.cell end
                 when substr(occurring.cell, 1, length(term.cell)) = term.cell
                     then cast(substr(occurring.cell, length(term.cell) + 1) as integer) between term.least and term.most
                 else false
