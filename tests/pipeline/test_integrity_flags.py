@@ -152,32 +152,32 @@ def test_a_gap_of_coverage_against_the_gap_of_peers(models: Mapping[str, str]) -
     assert row["p_value"] == pytest.approx(2 * stats.t.sf(abs(z), 4), rel=2e-3)
 
 
-def test_a_month_against_the_units_own_year_before(models: Mapping[str, str]) -> None:
+def test_a_quarter_against_the_months_of_the_units_own_year_before(models: Mapping[str, str]) -> None:
     """The baseline is frozen: what happens in the year that is monitored does not move it."""
     base = [(8, 380), (6, 400), (9, 390), (5, 370), (7, 410), (12, 400), (6, 395), (8, 405), (7, 390), (5, 400), (9, 410), (6, 380)]
     rows = [in_month(m + 1, "INT-3.down", "S0", "", *count) for m, count in enumerate(base)]
-    rows += [in_month(1, "INT-3.down", "S0", "", 30, 400, 2025), in_month(2, "INT-3.down", "S0", "", 300, 400, 2025)]
-    row = flags(models, rows, 1, LATER)["downgrade_chart", "S0", dt.date(2025, 1, 31)]
-    dispersion, p = tail_of_peers([(30, 400), *base])
+    rows += [in_month(m, "INT-3.down", "S0", "", 15, 400, 2025) for m in (1, 2, 3)] + [in_month(4, "INT-3.down", "S0", "", 300, 400, 2025)]
+    row = flags(models, rows, 1, LATER)["downgrade_chart", "S0", dt.date(2025, 3, 31)]
+    dispersion, p = tail_of_peers([(45, 1200), *base])
     share = sum(x for x, _ in base) / sum(n for _, n in base)
     assert row["p_value"] == pytest.approx(p, rel=2e-3)
     assert row["is_flagged"]
-    assert row["upper_limit"] == pytest.approx(share + 3 * math.sqrt(dispersion * share * (1 - share) / 400), abs=1e-6)
-    assert row["lower_limit"] == 0
+    assert row["upper_limit"] == pytest.approx(share + 3 * math.sqrt(dispersion * share * (1 - share) / 1200), abs=1e-6)
+    assert row["lower_limit"] == pytest.approx(share - 3 * math.sqrt(dispersion * share * (1 - share) / 1200), abs=1e-6)
 
 
 def test_a_count_against_the_units_own_year_before(models: Mapping[str, str]) -> None:
     base = [2, 1, 3, 0, 2, 4, 1, 2, 2, 3, 1, 2]
     days = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
     rows = [in_month(m + 1, "INT-4.deleted", "S0", "", x, 400) for m, x in enumerate(base)]
-    rows.append(in_month(1, "INT-4.deleted", "S0", "", 14, 400, 2025))
-    row = flags(models, rows, 1, LATER)["deleted_chart", "S0", dt.date(2025, 1, 31)]
+    rows += [in_month(m, "INT-4.deleted", "S0", "", x, 400, 2025) for m, x in ((1, 9), (2, 2), (3, 8))]
+    row = flags(models, rows, 1, LATER)["deleted_chart", "S0", dt.date(2025, 3, 31)]
     rate = sum(base) / 366
     dispersion = max(1.0, sum((x - d * rate) ** 2 / (d * rate) for x, d in zip(base, days, strict=True)) / 11)
-    z = 2 * (math.sqrt(14 * 366) - math.sqrt(sum(base) * 31)) / math.sqrt(dispersion * (366 + 31))
-    exact = stats.binom.sf(13, 14 + sum(base), 31 / (366 + 31))
+    z = 2 * (math.sqrt(19 * 366) - math.sqrt(sum(base) * 90)) / math.sqrt(dispersion * (366 + 90))
+    exact = stats.binom.sf(18, 19 + sum(base), 90 / (366 + 90))
     assert row["p_value"] == pytest.approx(max(exact, stats.t.sf(z, 11)), rel=2e-3)
-    assert row["trials"] == 31 and row["expected"] == pytest.approx(31 * rate)
+    assert row["trials"] == 90 and row["expected"] == pytest.approx(90 * rate)
 
 
 def test_round_arrivals_against_a_fifth(models: Mapping[str, str]) -> None:

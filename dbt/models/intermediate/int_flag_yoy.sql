@@ -1,6 +1,6 @@
 {#-
   Clearances fall while cleared to filed rises, against the same quarter a year earlier. Both one-sided tests must hold, so the larger p counts;
-  each is widened by how much the other units of the level changed.
+  each is widened by how unlike the changes of the other units of the level are.
 -#}
 with compared as (
     select
@@ -33,9 +33,13 @@ widened as (
     select
         plain.*,
         count(*) over (partition by flag_id, root_code, unit_level, period_id) - 1 as others
-        {%- for side in ['work', 'ratio'] %},
-        cast(sum(cast({{ side }}_z * {{ side }}_z as decimal(26, 12))) over (partition by flag_id, root_code, unit_level, period_id) as double)
-        - cast(cast({{ side }}_z * {{ side }}_z as decimal(26, 12)) as double) as {{ side }}_squares
+        {%- for side in ['work', 'ratio'] %}
+        {%- for power, term in [('sum', side ~ '_z'), ('squares', side ~ '_z * ' ~ side ~ '_z')] %},
+        cast(
+            sum(cast({{ term }} as decimal(26, 12))) over (partition by flag_id, root_code, unit_level, period_id) - cast({{ term }} as decimal(26, 12))
+            as double
+        ) as {{ side }}_{{ power }}
+        {%- endfor %}
         {%- endfor %}
     from plain
 ),
@@ -44,7 +48,10 @@ standardised as (
     select
         widened.*
         {%- for side in ['work', 'ratio'] %},
-        case when others > 0 then greatest(1e0, round({{ side }}_squares / others, 6)) else 1e0 end as {{ side }}_dispersion
+        case
+            when others > 1 then greatest(1e0, round(({{ side }}_squares - {{ side }}_sum * ({{ side }}_sum / others)) / (others - 1e0), 6))
+            else 1e0
+        end as {{ side }}_dispersion
         {%- endfor %}
     from widened
 ),
