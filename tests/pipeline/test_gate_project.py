@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+
 import pytest
-from small_pool import run_dbt
+from small_pool import DBT, run_dbt
 
 from dagster_project.audit.dbt_tests import check_names
 from dagster_project.audit.lineage import Lineage, read_lineage
@@ -17,6 +19,7 @@ ENTITIES = {
     "fraud": {"fraud_case", "fraud_payment", "fraud_warning", "register_entry"},
     "hazard": {"matter", "observation"},
     "incident": {"incident", "register_entry"},
+    "integrity": {"callback", "case", "case_event", "incident", "mediation"},
     "mediation": {"mediation", "observation"},
     "patrol": {"observation"},
     "progress": {"matter", "observation"},
@@ -51,7 +54,18 @@ def test_every_product_has_its_wide_table(lineage: Lineage) -> None:
 
 
 def test_what_a_mart_prints_of_another_product_is_declared(lineage: Lineage) -> None:
-    assert {product: needed for product, needed in lineage.needs.items() if needed} == {"warning_drop": ("incident",)}
+    assert {product: needed for product, needed in lineage.needs.items() if needed} == {
+        "warning_drop": ("incident",),
+        "integrity": ("clearance", "community", "incident", "mediation", "registration", "response", "warning_drop"),
+    }
+
+
+def test_integrity_needs_every_product_whose_counts_its_flags_read(lineage: Lineage) -> None:
+    with (DBT / "seeds" / "kpi_catalogue.csv").open(encoding="utf-8") as text:
+        product_of = {row["kpi_id"]: row["product"] for row in csv.DictReader(text)}
+    with (DBT / "seeds" / "integrity_flag_term.csv").open(encoding="utf-8") as text:
+        read = {product_of[row["kpi_id"]] for row in csv.DictReader(text)}
+    assert read == {"integrity", *lineage.needs["integrity"]}
 
 
 def test_every_test_says_how_severe_it_is_who_acts_and_what_to_do(lineage: Lineage) -> None:
