@@ -95,13 +95,19 @@ def _with_origin(part: Part) -> str:
 
 
 def _kpi_query(parts: Sequence[Part]) -> str:
-    """By product, and within it in the order of the bundle: by KPI, slice, grain, unit and period, as analysts ask."""
+    """First the figures themselves by grain and period, then their slices by product, in the order of the bundle, by KPI and slice.
+
+    A question across KPIs asks for one period, one about a slice for one KPI: either reads a few row groups, by their least and greatest
+    values.
+    """
     selects = []
     for part in parts:
         filled = {"stale": str(part.stale).lower(), "origin_release": sql_text(part.origin_release)}
         columns = ", ".join(f"{filled[c]} as {c}" if c in filled else c for c in KPI_COLUMNS)
         selects.append(f"select {columns} from {_read(part.bundle, 'kpi')}")
-    return " union all ".join(selects)
+    figures = " union all ".join(f"{select} where slice = ''" for select in selects)
+    slices = " union all ".join(f"{select} where slice <> ''" for select in selects)
+    return f"(select * from ({figures}) order by grain, period_start, product, kpi_id, unit_code) union all {slices}"
 
 
 def _count_query(parts: Sequence[Part]) -> str:
