@@ -11,7 +11,15 @@ import pytest
 from dagster_project.audit.expectations import Worker
 
 PROJECT = Path(__file__).resolve().parents[1]
-LONGEST_FIRST = ("test_night", "test_real_figures", "test_gate_release", "test_city_order", "test_dbt_models", "test_city_truth")
+LONGEST_FIRST = (
+    "test_night",
+    "test_published_account",
+    "test_real_figures",
+    "test_gate_release",
+    "test_city_order",
+    "test_dbt_models",
+    "test_city_truth",
+)
 OF_ONE_HOME = dict.fromkeys(
     ("test_city_truth", "test_city_faults", "test_city_device_private", "test_city_fraud_service_private"), "pooled city"
 )
