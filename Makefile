@@ -8,7 +8,7 @@ POOL_HOME ?= $(CURDIR)/data
 export POOL_HOME
 export DO_NOT_TRACK := 1
 
-.PHONY: setup run ui test lint format lock clean
+.PHONY: setup spark run ui test parity lint format lock clean
 .DEFAULT_GOAL := run
 
 setup: $(INSTALLED)
@@ -22,6 +22,14 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(BIN)/python -W ignore -c 'from dagster_project.defs.transform import ensure_manifest; ensure_manifest()'
 	@touch $@
 
+# Besides, for the models on Spark (docs/spark.md): pyspark comes as source, which setuptools of the first lock file packs.
+spark: setup $(VENV)/.spark
+
+$(VENV)/.spark: requirements-spark.lock requirements.lock
+	@echo "Installing Spark into $(VENV) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --require-hashes -r requirements-spark.lock
+	@touch $@
+
 # The fictional city: its deliveries are simulated once, then every night up to the last one is processed.
 run: setup
 	@test -d $(POOL_HOME)/landing/call || $(BIN)/pool simulate --out $(POOL_HOME)/landing
@@ -33,6 +41,10 @@ ui: setup
 
 test: setup
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+
+# The same city built on DuckDB and on Spark, every mart compared row by row.
+parity: spark
+	@$(BIN)/python -m benchmarks.parity
 
 lint: setup
 	@$(BIN)/ruff check .
@@ -49,6 +61,7 @@ format: setup
 
 lock:
 	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-strip-extras --group dev pyproject.toml -o requirements.lock
+	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-strip-extras --group spark -c requirements.lock -o requirements-spark.lock
 
 clean:
 	rm -rf $(VENV) dbt/target .mypy_cache .ruff_cache .pytest_cache .hypothesis
