@@ -40,7 +40,7 @@ ui: setup
 	@$(BIN)/pool ui
 
 test: setup
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # The same city built on DuckDB and on Spark, every mart compared row by row.
 parity: spark

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from dagster_project.audit.expectations import Worker
 
@@ -25,11 +27,21 @@ OF_ONE_HOME = dict.fromkeys(
 )
 
 
-@pytest.hookimpl(tryfirst=True)
+class WholeFiles(LoadFileScheduling):
+    """A process takes whole files, and all files that share a home."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        name = Path(nodeid.split("::", 1)[0]).stem
+        return OF_ONE_HOME.get(name, name)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeFiles | None:
+    return WholeFiles(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A process takes whole files, and all files that share a home; what takes longest starts first."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(OF_ONE_HOME.get(item.path.stem, item.path.stem)))
+    """What takes longest starts first."""
     order = {name: place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
