@@ -2,7 +2,7 @@
 {% macro integrity_flags() -%}
 {{ return([
     'quick_clearance', 'quick_clearance_chart', 'cleared_before_filing', 'cleared_before_filing_chart', 'early_lag',
-    'early_lag_chart', 'early_exit', 'conversion_funnel', 'conversion_chart', 'excluded_incidents', 'excluded_incidents_chart',
+    'early_lag_chart', 'early_exit', 'conversion_funnel', 'conversion_fall', 'excluded_incidents', 'excluded_incidents_chart',
     'excluded_arrivals', 'excluded_arrivals_chart', 'net_downgrade', 'downgrade_chart', 'late_edits', 'late_edits_chart',
     'reopened', 'invalid', 'invalid_chart', 'withdrawn', 'withdrawn_chart', 'deleted', 'deleted_chart', 'coverage_gap',
     'coverage_gap_chart', 'satisfaction_gap', 'satisfaction_gap_chart', 'no_phone', 'no_phone_chart', 'quota_months',

@@ -170,14 +170,44 @@ def test_a_count_against_the_units_own_year_before(models: Mapping[str, str]) ->
     base = [2, 1, 3, 0, 2, 4, 1, 2, 2, 3, 1, 2]
     days = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
     rows = [in_month(m + 1, "INT-4.deleted", "S0", "", x, 400) for m, x in enumerate(base)]
-    rows += [in_month(m, "INT-4.deleted", "S0", "", x, 400, 2025) for m, x in ((1, 9), (2, 2), (3, 8))]
-    row = flags(models, rows, 1, LATER)["deleted_chart", "S0", dt.date(2025, 3, 31)]
+    rows += [in_month(m + 1, "INT-4.deleted", "S0", "", x, 400, 2025) for m, x in enumerate([9, 2, 8, 3, 5, 6])]
+    found = flags(models, rows, 1, LATER)
+    assert ("deleted_chart", "S0", dt.date(2025, 3, 31)) not in found, "six months would reach into the baseline"
+    row = found["deleted_chart", "S0", dt.date(2025, 6, 30)]
     rate = sum(base) / 366
     dispersion = max(1.0, sum((x - d * rate) ** 2 / (d * rate) for x, d in zip(base, days, strict=True)) / 11)
-    z = 2 * (math.sqrt(19 * 366) - math.sqrt(sum(base) * 90)) / math.sqrt(dispersion * (366 + 90))
-    exact = stats.binom.sf(18, 19 + sum(base), 90 / (366 + 90))
+    z = 2 * (math.sqrt(33 * 366) - math.sqrt(sum(base) * 181)) / math.sqrt(dispersion * (366 + 181))
+    exact = stats.binom.sf(32, 33 + sum(base), 181 / (366 + 181))
     assert row["p_value"] == pytest.approx(max(exact, stats.t.sf(z, 11)), rel=2e-3)
-    assert row["trials"] == 90 and row["expected"] == pytest.approx(90 * rate)
+    assert row["trials"] == 181 and row["expected"] == pytest.approx(181 * rate)
+
+
+def test_a_change_from_a_year_earlier_against_the_change_of_peers(models: Mapping[str, str]) -> None:
+    """What fell everywhere is nobody's doing."""
+    falls = [
+        ((200, 1000), (60, 1000)),
+        ((210, 1100), (150, 1050)),
+        ((190, 900), (140, 950)),
+        ((180, 1000), (140, 990)),
+        ((220, 1000), (170, 1000)),
+        ((205, 980), (150, 1010)),
+    ]
+    rows = [
+        in_month(month, "INC-3.converted", f"S{n}", "", x if month == 2 else 0, t if month == 2 else 0, year)
+        for n, pair in enumerate(falls)
+        for year, (x, t) in zip((2024, 2025), pair, strict=True)
+        for month in (1, 2, 3)
+    ]
+    found = flags(models, rows, 6, LATER)
+    d = np.array([math.asin(math.sqrt(e / f)) - math.asin(math.sqrt(a / b)) for (a, b), (e, f) in falls])
+    w = np.array([1 / (1 / b + 1 / f) for (_, b), (_, f) in falls])
+    mean = (w[1:] * d[1:]).sum() / w[1:].sum()
+    dispersion = max(1.0, 4 * (w[1:] * (d[1:] - mean) ** 2).sum() / 4)
+    z = 2 * (d[0] - mean) / math.sqrt(dispersion * (1 / w[0] + 1 / w[1:].sum()))
+    row = found["conversion_fall", "S0", dt.date(2025, 3, 31)]
+    assert row["value"] == pytest.approx(-0.14)
+    assert row["p_value"] == pytest.approx(stats.t.sf(-z, 4), rel=2e-3)
+    assert [u for f, u, _ in found if f == "conversion_fall" and found[f, u, dt.date(2025, 3, 31)]["is_flagged"]] == ["S0"]
 
 
 def test_round_arrivals_against_a_fifth(models: Mapping[str, str]) -> None:

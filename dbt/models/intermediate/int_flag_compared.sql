@@ -1,7 +1,7 @@
 {#-
   Flags that compare a unit with others: with the other units of its level under the same root in the same period (itself left out), or with
   its own months of the calendar year before. Every row brings a weight and a score, whose quotient is what is compared: trials and events; for
-  a gap between two shares, its precision and the difference of arcsines. Sums and squares of the others give their dispersion, at least 1.
+  a gap between two shares, its precision and the difference of arcsines. A change is the gap between a share and that of a year earlier. Sums and squares of the others give their dispersion, at least 1.
   A unit is out of line only as far as both say so: the exact test, which knows how rare few events are, and the t test, which knows how much
   the others differ among themselves. Sums run over decimals, so that the order of adding is nothing.
 -#}
@@ -17,6 +17,58 @@ with month_length as (
         ends_no - first_no + 1 as days
     from {{ ref('int_period') }}
     where grain_no = 3
+),
+
+windowed as (
+    select
+        flag_id,
+        unit_code,
+        root_code,
+        unit_level,
+        grain,
+        period_id,
+        period_start,
+        period_end,
+        year_no,
+        level,
+        direction,
+        least_trials,
+        least_observed,
+        days,
+        observed,
+        trials,
+        method,
+        reference,
+        other_observed,
+        other_trials
+    from {{ ref('int_flag_window') }}
+    where method in ('share', 'count', 'net', 'gap')
+    union all
+    select
+        own.flag_id,
+        own.unit_code,
+        own.root_code,
+        own.unit_level,
+        own.grain,
+        own.period_id,
+        own.period_start,
+        own.period_end,
+        own.year_no,
+        own.level,
+        own.direction,
+        own.least_trials,
+        own.least_observed,
+        own.days,
+        own.observed,
+        own.trials,
+        'gap' as method,
+        own.reference,
+        earlier.observed as other_observed,
+        earlier.trials as other_trials
+    from {{ ref('int_flag_window') }} as own
+    inner join {{ ref('int_flag_window') }} as earlier
+        on own.flag_id = earlier.flag_id and own.unit_code = earlier.unit_code and own.last_month_no - 12 = earlier.last_month_no
+    where own.method = 'change'
 ),
 
 counted as (
@@ -35,8 +87,7 @@ counted as (
         trials,
         other_observed,
         other_trials
-    from {{ ref('int_flag_window') }}
-    where method in ('share', 'count', 'net', 'gap')
+    from windowed
     union all
     select
         flag.flag_id,
@@ -138,7 +189,7 @@ referenced as (
 
 judged as (
     select
-        flag_window.*,
+        windowed.*,
         referenced.others,
         cast(referenced.weight as double) as w,
         cast(referenced.score as double) as s,
@@ -148,14 +199,14 @@ judged as (
         cast(referenced.other_changes as double) as other_c,
         cast(referenced.others - 1 as double) as freedom
     from referenced
-    inner join {{ ref('int_flag_window') }} as flag_window
+    inner join windowed
         on
-            referenced.flag_id = flag_window.flag_id
-            and referenced.unit_code = flag_window.unit_code
-            and referenced.period_id = flag_window.period_id
+            referenced.flag_id = windowed.flag_id
+            and referenced.unit_code = windowed.unit_code
+            and referenced.period_id = windowed.period_id
     where
-        referenced.trials >= flag_window.least_trials
-        and (referenced.method <> 'gap' or referenced.other_trials >= flag_window.least_trials)
+        referenced.trials >= windowed.least_trials
+        and (referenced.method <> 'gap' or referenced.other_trials >= windowed.least_trials)
         and (referenced.method <> 'net' or referenced.other_changes > 0)
 ),
 

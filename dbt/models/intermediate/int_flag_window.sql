@@ -1,6 +1,7 @@
 {#-
   What each flag counts, by unit and period: the months of its window up to the end of the period. Only periods that are over and matured, and
-  whose window lies within what the root delivered; only real units of the levels that the flag is for.
+  whose window lies within what the root delivered (and after the year that
+  is its baseline); only real units of the levels that the flag is for.
 -#}
 with month_length as (
     select
@@ -81,6 +82,7 @@ inner join unit_month
         window_end.figure = unit_month.figure
         and unit_month.month_no between window_end.last_month_no - window_end.window_months + 1 and window_end.last_month_no
         and window_end.last_month_no - window_end.window_months + 1 >= unit_month.first_month_no
+        and (window_end.reference <> 'baseline' or window_end.last_month_no - window_end.window_months >= window_end.year_no * 12)
 where
     not unit_month.is_pseudo
     and '|' || window_end.unit_levels || '|' like '%|' || unit_month.unit_level || '|%'

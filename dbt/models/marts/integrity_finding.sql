@@ -42,13 +42,13 @@ described as (
         case
             when method in ('digits', 'regular') then '卡方 ' || size || '，平均应为 ' || expected_size
             when method = 'count' then counted || ' 天，参照应为 ' || cast(cast(expected as {{ one_decimal }}) as {{ dbt.type_string() }})
-            when method = 'gap' then '相差 ' || percent || '（百分点）'
+            when method in ('gap', 'change') then '相差 ' || percent || '（百分点）'
             else counted || '（' || percent || '），参照 ' || expected_percent
         end as figure_zh,
         case
             when method in ('digits', 'regular') then 'chi-square ' || size || ', ' || expected_size || ' on average'
             when method = 'count' then counted || ' days, ' || cast(cast(expected as {{ one_decimal }}) as {{ dbt.type_string() }}) || ' expected'
-            when method = 'gap' then 'a gap of ' || percent || ' (points)'
+            when method in ('gap', 'change') then 'a gap of ' || percent || ' (points)'
             else counted || ' (' || percent || '), ' || expected_percent || ' expected'
         end as figure_en
     from worded
