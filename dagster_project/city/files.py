@@ -110,22 +110,38 @@ def write_xlsx(path: Path, sheet: str, titles: Sequence[str], header: Sequence[R
     for number, title in enumerate(titles, start=1):
         page.append([title])
         page.merged_cells.add(f"A{number}:{get_column_letter(width)}{number}")
-    for row in (*header, *rows):
+    for row in header:
         page.append(row)
     for cells in merged:
         page.merged_cells.add(cells)
     draft = io.BytesIO()
     book.save(draft)
-    _write(path, _without_clock(draft))
+    letters = [get_column_letter(number) for number in range(1, max(map(len, rows), default=0) + 1)]
+    printed = (_sheet_row(number, letters, row) for number, row in enumerate(rows, start=len(titles) + len(header) + 1))
+    _write(path, _finished(draft, "".join(printed).encode()))
 
 
-def _without_clock(workbook: io.BytesIO) -> bytes:
-    """The same workbook with every time of writing in it replaced by a fixed one."""
+def _sheet_row(number: int, letters: Sequence[str], row: Row) -> str:
+    """A row as a sheet holds it. openpyxl makes an object of every cell: four times the time for ten thousands of rows."""
+    cells = (
+        f'<c r="{letter}{number}"><v>{cell}</v></c>'
+        if isinstance(cell, int | float)
+        else f'<c r="{letter}{number}" t="inlineStr"><is><t xml:space="preserve">{escape(cell)}</t></is></c>'
+        for letter, cell in zip(letters, row, strict=False)
+        if cell is not None
+    )
+    return f'<row r="{number}">{"".join(cells)}</row>'
+
+
+def _finished(workbook: io.BytesIO, rows: bytes) -> bytes:
+    """The same workbook with these rows below its header, and every time of writing in it replaced by a fixed one."""
     fixed = io.BytesIO()
     stamp = "{:04d}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}Z".format(*FIXED_TIME)
     with zipfile.ZipFile(workbook) as draft, zipfile.ZipFile(fixed, "w") as final:
         for name in sorted(draft.namelist()):
             content = draft.read(name)
+            if name == "xl/worksheets/sheet1.xml":
+                content = content.replace(b"</sheetData>", rows + b"</sheetData>", 1)
             if name == "docProps/core.xml":
                 content = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", stamp.encode(), content)
             entry = zipfile.ZipInfo(name, date_time=FIXED_TIME)
