@@ -47,7 +47,8 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBP
     home = Home.at(tmp_path_factory.mktemp("account") / "home")
     simulate(home.landing)
     command = [str(Path(sys.executable).with_name("pool")), "run", "--home", str(home.root)]
-    done = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("POOL_") and name != "DAGSTER_HOME"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stdout + done.stderr
     with duckdb.connect(str(home.current / "kpi.duckdb"), read_only=True) as connection:
         yield connection
@@ -125,8 +126,9 @@ def test_changes_follow_from_the_counts_as_they_are(release: duckdb.DuckDBPyConn
 
 
 def test_what_is_all_or_nothing_is_not_so_for_want_of_cases(release: duckdb.DuckDBPyConnection) -> None:
-    figures = {figure.kpi_id: shown(release, figure) for figure in FIGURES}
-    assert figures["SVC-1"][1] > 100 and figures["CR-3"][1] >= 10 and figures["SITE-1"][1] > 1_000
+    least = {"SVC-1": 100, "CR-3": 10, "SITE-1": 1_000}
+    counted = {figure.kpi_id: shown(release, figure)[1] for figure in FIGURES if figure.kpi_id in least}
+    assert {kpi_id for kpi_id, number in counted.items() if number >= least[kpi_id]} == set(least)
 
 
 def test_every_smart_community_of_the_quarter_had_none(release: duckdb.DuckDBPyConnection) -> None:
