@@ -1,6 +1,6 @@
 """How often the integrity flags are raised on honest units, and how often on units that game: the SQL of the flags on drawn histories.
 
-Run: ``python -m benchmarks.integrity [--cities N] [--seed N] [--json FILE]``. A history is two years of one station's monthly counts. Honest stations
+Run: ``python -m benchmarks.integrity [--cities N] [--seed N] [--json FILE] [--home DIR]``. A history is two years of one station's monthly counts. Honest stations
 differ from one another for good and from month to month (logit-normal shares, negative binomial counts), more than chance alone would
 have it. False alarms are judged once per history, in its last period, so that they are independent: their number must lie within the
 binomial 99 % band of the declared level, or below it where a test is exact or must satisfy two conditions. With gaming, one station of each city
@@ -349,6 +349,50 @@ def power(results: pa.Table) -> list[Power]:
     return [Power(flag_id, histories, seen, seen >= POWER) for flag_id, histories, seen in rows]
 
 
+@dataclass(frozen=True)
+class Seen:
+    """Of one flag in a processed city: tests and alarms of stations that gamed, since they did, and of all others; and who was seen last."""
+
+    flag_id: str
+    gaming_tests: int
+    gaming_alarms: int
+    gaming_seen_last: float | None
+    honest_tests: int
+    honest_alarms: int
+
+
+def city(warehouse: Path, gaming: Path | None) -> list[Seen]:
+    """Of a built city, what its flags say of the stations that ``gaming`` (truth/gaming.json of its deliveries) names; None for an honest city."""
+    truth = json.loads(gaming.read_text(encoding="utf-8")) if gaming else {}
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        rows = connection.execute(
+            """
+            with station as (
+                select *, list_contains($1::varchar[], unit_code) as games, period_end = max(period_end) over (partition by flag_id) as is_newest
+                from integrity_finding where unit_level = 'station'
+            )
+            select
+                flag_id,
+                count(*) filter (games and period_end > $2::date),
+                count(*) filter (games and period_end > $2::date and is_flagged),
+                avg(is_flagged::int) filter (games and is_newest),
+                count(*) filter (not games),
+                count(*) filter (not games and is_flagged)
+            from station group by flag_id order by flag_id
+            """,
+            [truth.get("units", []), truth.get("since") or dt.date.max],
+        ).fetchall()
+    return [Seen(*row) for row in rows]
+
+
+def city_table(seen: Iterable[Seen]) -> str:
+    lines = [f"{'flag':28} {'gaming':>12} {'seen last':>9} {'honest':>12}"]
+    for s in seen:
+        last = "" if s.gaming_seen_last is None else f"{s.gaming_seen_last:.2f}"
+        lines.append(f"{s.flag_id:28} {f'{s.gaming_alarms}/{s.gaming_tests}':>12} {last:>9} {f'{s.honest_alarms}/{s.honest_tests}':>12}")
+    return "\n".join(lines)
+
+
 def declared_flags() -> list[str]:
     with (DBT / "seeds" / "integrity_flag.csv").open(encoding="utf-8") as text:
         return [row["flag_id"] for row in csv.DictReader(text)]
@@ -377,7 +421,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cities", type=int, default=CITIES, help=f"cities of {STATIONS} stations")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the measurements here too")
+    parser.add_argument("--home", type=Path, help="a processed home: what the flags say of its city, instead of drawn histories")
     given = parser.parse_args(arguments)
+    if given.home:
+        gaming = given.home / "landing" / "truth" / "gaming.json"
+        print(city_table(city(given.home / "warehouse" / "candidate.duckdb", gaming if gaming.exists() else None)))
+        return 0
     with tempfile.TemporaryDirectory() as scratch:
         attained, powers = run(given.cities, given.seed, Path(scratch))
     print(table(attained, powers))

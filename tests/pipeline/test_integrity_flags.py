@@ -7,8 +7,10 @@ import datetime as dt
 import math
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -344,6 +346,28 @@ def test_gaming_is_seen(models: Mapping[str, str]) -> None:
     seen = integrity.power(integrity.tested(models, seed=12, cities=CITIES, gaming=True))
     assert {p.flag_id for p in seen} == set(integrity.declared_flags())
     assert [p for p in seen if not p.enough] == []
+
+
+def test_a_city_is_judged_by_who_gamed_and_since_when(tmp_path: Path) -> None:
+    (tmp_path / "warehouse").mkdir()
+    (tmp_path / "landing" / "truth").mkdir(parents=True)
+    (tmp_path / "landing" / "truth" / "gaming.json").write_text('{"units": ["S1"], "since": "2025-02-01"}', encoding="utf-8")
+    with duckdb.connect(str(tmp_path / "warehouse" / "candidate.duckdb")) as connection:
+        connection.execute(
+            """
+            create table integrity_finding as
+            select 'a_flag' as flag_id, 'station' as unit_level, *
+            from (values
+                ('S1', date '2025-01-31', true), ('S1', date '2025-02-28', false), ('S1', date '2025-03-31', true),
+                ('S2', date '2025-02-28', false), ('S2', date '2025-03-31', true)
+            ) as t(unit_code, period_end, is_flagged)
+            """
+        )
+    assert integrity.city(tmp_path / "warehouse" / "candidate.duckdb", tmp_path / "landing" / "truth" / "gaming.json") == [
+        integrity.Seen("a_flag", gaming_tests=2, gaming_alarms=1, gaming_seen_last=1.0, honest_tests=2, honest_alarms=1)
+    ]
+    assert integrity.city(tmp_path / "warehouse" / "candidate.duckdb", None)[0].honest_tests == 5
+    assert integrity.main(["--home", str(tmp_path)]) == 0
 
 
 def test_the_table_names_what_is_off() -> None:
