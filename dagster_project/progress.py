@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -12,10 +13,11 @@ from typing import TextIO
 
 @dataclass
 class Progress:
-    """Prints what is under way, and keeps the wall seconds of each phase in the order in which they ran."""
+    """Prints what is under way, and keeps the wall and processor seconds (of ended child processes too) of each phase, in order."""
 
     stream: TextIO | None = None
     phase_seconds: dict[str, float] = field(default_factory=dict)
+    phase_cpu_seconds: dict[str, float] = field(default_factory=dict)
 
     def say(self, text: str) -> None:
         if self.stream is not None:
@@ -23,11 +25,16 @@ class Progress:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
+        started, cpu_started = time.perf_counter(), _cpu_seconds()
         try:
             yield
         finally:
             self.phase_seconds[name] = self.phase_seconds.get(name, 0.0) + time.perf_counter() - started
+            self.phase_cpu_seconds[name] = self.phase_cpu_seconds.get(name, 0.0) + _cpu_seconds() - cpu_started
+
+
+def _cpu_seconds() -> float:
+    return sum(os.times()[:4])
 
 
 PROGRESS = Progress()
