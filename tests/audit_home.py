@@ -183,7 +183,7 @@ class AuditHome:
             columns = {name: described.get(name, {}) for name in self.models}
         self._write_artifacts(home, columns, node_status or {}, uncompiled)
         if seal:
-            seal_candidate(home)
+            seal_candidate(home, "test")
 
     def _write_pool_and_control(
         self, memory: duckdb.DuckDBPyConnection, home: Home, as_of: dt.date, first: dt.date, receipts: str, pool_tamper: str

@@ -18,15 +18,22 @@ DBT = Path(__file__).resolve().parents[1] / "dbt"
 MODELS = (
     "intermediate/int_period_day",
     "intermediate/int_period",
+    "intermediate/int_kpi_count_month",
     "intermediate/int_kpi_period",
     "intermediate/int_kpi_link",
     "intermediate/int_kpi_series",
+    "intermediate/int_role_change",
+    "intermediate/int_kpi_unit_change",
+    "intermediate/int_kpi_touched_year",
+    "intermediate/int_kpi_touched_series",
     "intermediate/int_kpi_value",
     "intermediate/int_kpi_dispersion",
-    "intermediate/int_role_change",
+    "intermediate/int_kpi_touched_spread",
     "intermediate/int_kpi_figure",
     "marts/kpi",
 )
+KEPT = ("int_kpi_count_month", "int_kpi_link", "int_kpi_series", "int_kpi_period", "int_kpi_unit_change", "int_kpi_dispersion")
+REDONE = ("int_kpi_value", "int_kpi_figure")
 CALENDAR_SEEDS: dict[str, dict[str, str]] = {
     "calendar_root": {},
     "kpi_grain": {"is_counted_by_day": "boolean"},
@@ -44,8 +51,8 @@ def _environment() -> jinja2.Environment:
 
 
 @cache
-def macros(dialect: str = "duckdb") -> dict[str, Any]:
-    """Every macro of the statistics, by name, as dbt would resolve it for a dialect."""
+def macros(dialect: str = "duckdb", on_last: bool = False) -> dict[str, Any]:
+    """Every macro of the statistics, by name, as dbt would resolve it for a dialect, in a build that starts anew or from the last one."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in sorted((DBT / "macros" / "statistics").glob("*.sql")))
     found: dict[str, Any] = {}
 
@@ -58,6 +65,7 @@ def macros(dialect: str = "duckdb") -> dict[str, Any]:
         "ref": lambda name: name,
         "source": lambda _, name: name,
         "config": lambda **_: "",
+        "builds_on_last": lambda: on_last,
         "dbt": SimpleNamespace(type_string=lambda: DIALECTS[dialect]),
     }
     module = _environment().from_string(text, globals=context).make_module()
@@ -66,12 +74,12 @@ def macros(dialect: str = "duckdb") -> dict[str, Any]:
     return {**context, **found}
 
 
-def render(sql: str, dialect: str = "duckdb") -> str:
-    return _environment().from_string(sql, globals=macros(dialect)).render()
+def render(sql: str, dialect: str = "duckdb", on_last: bool = False) -> str:
+    return _environment().from_string(sql, globals=macros(dialect, on_last)).render()
 
 
-def model_sql(model: str, dialect: str = "duckdb") -> str:
-    return render((DBT / "models" / f"{model}.sql").read_text(encoding="utf-8"), dialect)
+def model_sql(model: str, dialect: str = "duckdb", on_last: bool = False) -> str:
+    return render((DBT / "models" / f"{model}.sql").read_text(encoding="utf-8"), dialect, on_last)
 
 
 def evaluate(expression: str, **values: object) -> Any:
@@ -104,6 +112,14 @@ CATALOGUE_DEFAULTS: dict[str, Any] = {
     "time_rule": "sum",
     "maturity_days": 0,
     "value_scale": 1,
+}
+COUNT_COLUMNS = {
+    "kpi_id": "varchar",
+    "unit_code": "varchar",
+    "day": "date",
+    "cell": "varchar",
+    "numerator": "bigint",
+    "denominator": "bigint",
 }
 FOREVER = dt.date(9999, 12, 31)
 LONG_AGO = dt.date(1900, 1, 1)
@@ -204,9 +220,13 @@ def kpi_table(
     parents: Mapping[str, str | None] | None = None,
     group: str = "city",
     slices: Sequence[str] = ("category",),
+    sums: Sequence[str] = (),
     **units: Any,
 ) -> duckdb.DuckDBPyConnection:
-    """Build ``kpi`` from rows of ``fct_kpi_count`` (kpi_id, leaf unit, day, cell, numerator, denominator); the city is one unit unless told."""
+    """Build ``kpi`` from rows of ``fct_kpi_count`` (kpi_id, leaf unit, day, cell, numerator, denominator); the city is one unit unless told.
+
+    ``slices`` are the kinds of cells that are published, ``sums`` further kinds that are not.
+    """
     connection = duckdb.connect()
     load_seeds(connection)
     load_units(connection, parents or {"city": None}, group, **units)
@@ -215,7 +235,7 @@ def kpi_table(
         connection,
         "kpi_cell",
         {"cell_kind": "varchar", "code": "varchar", "is_slice": "boolean"},
-        [(s, None, True) for s in slices] + [("excluded", None, False)],
+        [(s, None, True) for s in slices] + [(s, None, False) for s in ("excluded", *sums)],
     )
     kinds = {"maturity_days": "integer", "value_scale": "decimal(18,6)"}
     _create(
@@ -224,12 +244,7 @@ def kpi_table(
         {"kpi_id": "varchar", **{name: kinds.get(name, "varchar") for name in CATALOGUE_DEFAULTS}},
         [(kpi_id, *{**CATALOGUE_DEFAULTS, **entry}.values()) for kpi_id, entry in catalogue.items()],
     )
-    _create(
-        connection,
-        "fct_kpi_count",
-        {"kpi_id": "varchar", "unit_code": "varchar", "day": "date", "cell": "varchar", "numerator": "bigint", "denominator": "bigint"},
-        counts,
-    )
+    _create(connection, "fct_kpi_count", COUNT_COLUMNS, counts)
     build(connection)
     return connection
 
@@ -238,3 +253,23 @@ def build(connection: duckdb.DuckDBPyConnection) -> None:
     for model in MODELS:
         kind = "view" if model == "marts/kpi" else "table"
         connection.execute(f"create or replace {kind} {model.split('/')[1]} as {model_sql(model)}")
+
+
+def build_on_last(connection: duckdb.DuckDBPyConnection, night: dt.date, counts: Iterable[tuple[str, str, dt.date, str, int, int]]) -> None:
+    """Build ``kpi`` again for other counts or another night, from what stands in the database, as dbt would."""
+    connection.execute("create schema if not exists applied")
+    for model in (m.split("/")[1] for m in MODELS if m.split("/")[1] in KEPT):
+        connection.execute(f"create or replace table applied.{model} as select * from {model}")
+    connection.execute("delete from night")
+    connection.execute("insert into night values (?)", [night])
+    connection.execute("drop table fct_kpi_count")
+    _create(connection, "fct_kpi_count", COUNT_COLUMNS, counts)
+    for model in MODELS[:-1]:
+        name = model.split("/")[1]
+        sql = model_sql(model, on_last=True)
+        if name in REDONE:
+            connection.execute(f"create or replace temp table redone as {sql}")
+            connection.execute(f"delete from {name} where {macros(on_last=True)['redone_where'](name)}")
+            connection.execute(f"insert into {name} by name select * from redone")
+        else:
+            connection.execute(f"create or replace table {name} as {sql}")

@@ -17,6 +17,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 DAY = dt.timedelta(days=1)
 LEAST_FREEDOM = 10
+YEARS_BEFORE = 2
 GRAINS = ("day", "week", "month", "quarter", "year", "ytd")
 Count = tuple[str, str, dt.date, str, int, int]
 
@@ -302,7 +303,9 @@ class Dispersion:
             self.parts[grain] = seasons
 
     def of(self, period: Period, prior: Period) -> float:
-        parts = self.parts[period.grain if period.grain in self.parts else "month"]
+        year = period.end.year if period.grain in ("year", "ytd") else period.season[0]
+        known = self.parts[period.grain if period.grain in self.parts else "month"]
+        parts = {season: part for season, part in known.items() if year - YEARS_BEFORE <= season[0] <= year}
         everything = list(parts.values())
         if period.grain in ("year", "ytd"):
             left = [part for season, part in parts.items() if season[0] not in (period.end.year, prior.end.year)]

@@ -101,15 +101,25 @@ def read_build(target: Path, lineage: Lineage) -> dict[str, Built]:
     }
 
 
-def seal_candidate(home: Home) -> None:
-    """Record which bytes a finished build left; to be called under the writer's lock, right after dbt has ended.
+def seal_candidate(home: Home, builder_version: str) -> None:
+    """Record which bytes a finished build left, and what built them; to be called under the writer's lock, right after dbt has ended.
 
     A candidate without a seal, or changed after it was sealed, is refused: it comes from a killed build or another hand.
     """
     invocation = _run_results(home.dbt_target)["metadata"]["invocation_id"]
+    seal = {"sha256": sha256_of(home.candidate), "invocation_id": invocation, "builder_version": builder_version}
     draft = home.warehouse / f"{SEAL}.tmp"
-    draft.write_text(json.dumps({"sha256": sha256_of(home.candidate), "invocation_id": invocation}) + "\n", encoding="utf-8")
+    draft.write_text(json.dumps(seal) + "\n", encoding="utf-8")
     draft.replace(home.warehouse / SEAL)
+
+
+def can_build_on(home: Home, builder_version: str) -> bool:
+    """Whether the next build may start from the candidate: its bytes are those that the same builder sealed."""
+    try:
+        seal = json.loads((home.warehouse / SEAL).read_text(encoding="utf-8"))
+        return bool(seal.get("builder_version") == builder_version and seal["sha256"] == sha256_of(home.candidate))
+    except (FileNotFoundError, ValueError, KeyError):
+        return False
 
 
 def _check_seal(home: Home, sha256: str, lineage: Lineage) -> None:

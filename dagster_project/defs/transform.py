@@ -1,5 +1,6 @@
 """dbt as Dagster assets: the project in place, one invocation a night."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from dagster.components.resolved.core_models import OpSpec
 from dagster_dbt import DbtCliResource, DbtProject, DbtProjectComponent
 from packaging.version import Version
 
-from dagster_project.audit.candidate import seal_candidate
+from dagster_project.audit.candidate import can_build_on, seal_candidate
 from dagster_project.audit.lineage import Lineage, read_lineage
 from dagster_project.defs.night import NIGHTS, SINGLE_RUN
 from dagster_project.home import Home
@@ -60,6 +62,17 @@ def _parse(draft: Path) -> None:
     for name in PARSED:
         os.utime(draft / name, (started, started))  # a file changed while dbt parsed is not in the manifest
         (draft / name).replace(TARGET_FOLDER / name)
+
+
+@cache
+def builder_version() -> str:
+    """What a build depends on besides models, seeds and data: the macros, and the engines. dbt itself notices a changed model or seed."""
+    digest = hashlib.sha256()
+    for file in sorted((*(PROJECT_FOLDER / "macros").rglob("*.sql"), PROJECT_FOLDER / "dbt_project.yml")):
+        digest.update(file.relative_to(PROJECT_FOLDER).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    for package in ("dbt-core", "dbt-duckdb", "duckdb"):
+        digest.update(f"{package} {version(package)}".encode())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -120,8 +133,9 @@ class PoolDbtComponent(DbtProjectComponent):
         with home.writing("dbt"), PROGRESS.phase("dbt"):
             PROGRESS.say("dbt: building the marts")
             # Kept until dbt has ended: while it writes, no other process can open the file to count its rows.
-            events = list(DbtCommand(self.dbt_project).cli(arguments, context=context, target_path=home.dbt_target).stream())
-            seal_candidate(home)
+            anew = [] if can_build_on(home, builder_version()) else ["--full-refresh"]
+            events = list(DbtCommand(self.dbt_project).cli([*arguments, *anew], context=context, target_path=home.dbt_target).stream())
+            seal_candidate(home, builder_version())
         facts = table_facts(home.candidate, read_lineage(home.dbt_target / "manifest.json"))
         for event in events:
             yield _with_facts(event, facts)

@@ -412,7 +412,7 @@ def test_a_seal_of_another_build_is_refused(pool: AuditHome, expectations_worker
         path.write_text(path.read_text().replace("build-1", "build-2"))
     with pytest.raises(CandidateRefusedError, match="another build"):
         _audit(pool, expectations_worker)
-    seal_candidate(pool.home)
+    seal_candidate(pool.home, "test")
     assert _audit(pool, expectations_worker).held == {}
 
 

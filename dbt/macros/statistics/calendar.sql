@@ -45,3 +45,8 @@ unnest(range({{ first }}, {{ last }} + 1))
 {% macro grain_no(grain) -%}
 case {{ grain }} when 'day' then 1 when 'week' then 2 when 'month' then 3 when 'quarter' then 4 else 5 end
 {%- endmacro %}
+
+{#- Months as whole numbers: twelve times the year, and the month. -#}
+{% macro month_number(day) -%}
+cast(extract(year from {{ day }}) * 12 + extract(month from {{ day }}) as integer)
+{%- endmacro %}

@@ -12,8 +12,8 @@
 {{ {'count': 1, 'share': 2, 'other': 3}[method] }}
 {%- endmacro %}
 
-{#- The figures of one method (count, share, other), each beside the figures it is compared with and the dispersion of its history. -#}
-{% macro figures_beside(method, comparisons) %}
+{#- Of the figures given, those of one method (count, share, other), each beside the figures it is compared with and the dispersion of its history. -#}
+{% macro figures_beside(method, comparisons, figures) %}
     select
         own.figure_key,
         own.series_id,
@@ -49,7 +49,7 @@
         coalesce(spread.{{ side }}_dispersion, 1e0) as {{ side }}_dispersion
         {%- endif %}
         {%- endfor %}
-    from {{ ref('int_kpi_value') }} as own
+    from {{ figures }} as own
     inner join {{ ref('int_kpi_series') }} as series on own.series_id = series.series_id
     inner join {{ ref('int_kpi_period') }} as period on own.period_key = period.period_key
     left join broken on own.figure_key = broken.figure_key
@@ -60,7 +60,46 @@
             and {{ side }}.method_no = {{ method_no(method) }}
     {%- endfor %}
     {%- if method != 'other' %}
-    left join {{ ref('int_kpi_dispersion') }} as spread on {{ spread_key('own.series_id', 'least(period.grain_no, 3) * 100000000 + period.season_no') }} = spread.spread_key
+    left join {{ ref('int_kpi_dispersion') }} as spread on {{ period_spread_key('own.series_id', 'period') }} = spread.spread_key
     {%- endif %}
     where own.method_no = {{ method_no(method) }}
+{%- endmacro %}
+
+{#- One number for the content of a group of rows, whatever their order. -#}
+{% macro rows_content(columns) -%}
+{{ return(adapter.dispatch('rows_content')(columns)) }}
+{%- endmacro %}
+
+{% macro default__rows_content(columns) -%}
+sum(cast(xxhash64({{ columns | join(', ') }}) as decimal(38, 0)))
+{%- endmacro %}
+
+{% macro duckdb__rows_content(columns) -%}
+sum(hash({{ columns | join(', ') }}))
+{%- endmacro %}
+
+{#- Of every series and day: the counts of all leaves that stood under its unit on that day; `touched`: of the touched series ('in'), of the others ('not in') or of all. -#}
+{% macro day_sums(counted, touched) %}
+    select
+        link.series_id,
+        {{ day_number('counted.day') }} as day_no,
+        cast(sum(counted.numerator) as bigint) as numerator,
+        cast(sum(counted.denominator) as bigint) as denominator
+    from {{ counted }} as counted
+    inner join {{ ref('int_kpi_link') }} as link
+        on
+            counted.kpi_id = link.kpi_id
+            and counted.cell = link.cell
+            and counted.unit_code = link.leaf_code
+            and counted.day >= link.valid_from
+            and counted.day < link.valid_to
+    cross join {{ source('control', 'night') }} as night
+    where
+        counted.day <= night.as_of
+        and link.time_rule <> 'last'
+        and link.role = 'figure'
+        {%- if touched is not none %}
+        and link.series_id {{ touched }} (select series_id from {{ ref('int_kpi_touched_series') }})
+        {%- endif %}
+    group by link.series_id, {{ day_number('counted.day') }}
 {%- endmacro %}

@@ -3,6 +3,7 @@
   of one kind): seasons of different years have rates of their own, so that neither trend nor the change in question counts as noise.
   The seasons of both compared periods are left out, unless too little would be left. Quarters go by their months; years and years to
   date by the months of other years (a dispersion survives adding up periods).
+  What a year is measured by is its own history and that of the two years before: what comes later changes no verdict on it.
   Periods that touch the Spring Festival are no history. Squares are added as decimals, so that the order of adding is nothing.
 -#}
 with period_figure as (
@@ -68,6 +69,7 @@ spread as (
         series_id,
         grain_no,
         {{ part }} as part_no,
+        {% if part == 'season_no' %}cast(floor((season_no - 1) / 4.0) as integer){% else %}year_no{% endif %} as part_year_no,
         {{ 4 if part == 'season_no' else 1 }} as parts_in_year,
         cast(coalesce(sum(chi_square), 0) as decimal(38, 6)) as chi_square,
         cast(coalesce(sum(case when chi_square is not null then periods - 1 end), 0) as integer) as freedom
@@ -81,9 +83,14 @@ spread as (
 totalled as (
     select
         *,
-        cast(sum(chi_square) over (partition by series_id, grain_no, parts_in_year) as decimal(38, 6)) as all_chi_square,
-        cast(sum(freedom) over (partition by series_id, grain_no, parts_in_year) as integer) as all_freedom
+        cast(sum(chi_square) over of_three_years as decimal(38, 6)) as all_chi_square,
+        cast(sum(freedom) over of_three_years as integer) as all_freedom
     from spread
+    window of_three_years as (
+        partition by series_id, grain_no, parts_in_year
+        order by part_year_no
+        range between 2 preceding and current row
+    )
 )
 
 select

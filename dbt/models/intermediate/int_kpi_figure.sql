@@ -3,79 +3,12 @@
   counts are compared by their rates, shares by their difference, and the rest (scores, money, means, stocks) as far as they allow.
   A yoy exposure is days, a pop exposure weighted days; rates and ratios bring their own.
 -#}
+{{ config(materialized='redone_rows') }}
 {% set comparisons = ['yoy', 'pop'] -%}
-with leaf_link as (
-    select
-        link.unit_code as leaf_code,
-        link.ancestor_code as unit_code,
-        link.valid_from,
-        link.valid_to
-    from {{ ref('unit_ancestor') }} as link
-    inner join {{ ref('dim_unit') }} as dim_unit on link.unit_code = dim_unit.unit_code and dim_unit.is_leaf
-),
-
-{#- Days on which the make-up of a unit changed: a leaf that lives on came under it or left it, or it took another unit over. #}
-boundary_change as (
-    select
-        link.unit_code,
-        link.valid_from as changed_on
-    from leaf_link as link
-    inner join leaf_link as own
-        on
-            link.leaf_code = own.leaf_code
-            and own.leaf_code = own.unit_code
-            and own.valid_from < link.valid_from
-            and own.valid_to >= link.valid_from
-    left join leaf_link as before
-        on link.leaf_code = before.leaf_code and link.unit_code = before.unit_code and link.valid_from = before.valid_to
-    where before.leaf_code is null
-    union
-    select
-        link.unit_code,
-        link.valid_to as changed_on
-    from leaf_link as link
-    inner join leaf_link as own
-        on
-            link.leaf_code = own.leaf_code
-            and own.leaf_code = own.unit_code
-            and own.valid_from <= link.valid_to
-            and own.valid_to > link.valid_to
-    left join leaf_link as after
-        on link.leaf_code = after.leaf_code and link.unit_code = after.unit_code and link.valid_to = after.valid_from
-    where after.leaf_code is null
-    union
-    select
-        heir_link.unit_code,
-        heir.valid_from as changed_on
-    from {{ ref('int_unit_assignment') }} as heir
-    inner join leaf_link as heir_link
-        on heir.leaf_code = heir_link.leaf_code and heir.valid_from >= heir_link.valid_from and heir.valid_from < heir_link.valid_to
-    left join {{ ref('unit_ancestor') }} as former
-        on
-            heir.unit_code = former.unit_code
-            and heir_link.unit_code = former.ancestor_code
-            and heir.valid_from > former.valid_from
-            and heir.valid_from <= former.valid_to
-    where heir.leaf_code not in (heir.unit_code, heir.unit_code || '.self') and former.unit_code is null
-),
-
-changed as (
-    select
-        unit_code,
-        changed_on,
-        cast(null as {{ dbt.type_string() }}) as role
-    from boundary_change
-    union all
-    select
-        unit_code,
-        changed_on,
-        role
-    from {{ ref('int_role_change') }}
-),
-
-broken as (
+{% set figures = 'redone_value' if builds_on_last() else ref('int_kpi_value') -%}
+with broken as (
     select distinct {{ figure_key('series.series_id', 'period.period_id') }} as figure_key
-    from changed
+    from {{ ref('int_kpi_unit_change') }} as changed
     inner join {{ ref('int_kpi_series') }} as series
         on changed.unit_code = series.unit_code and (changed.role is null or changed.role = series.unit_role)
     inner join {{ ref('int_kpi_period') }} as period
@@ -85,8 +18,20 @@ broken as (
             and changed.changed_on <= period.period_end
 ),
 
+{% if builds_on_last() -%}
+redone_value as (
+    select value.*
+    from {{ ref('int_kpi_value') }} as value
+    inner join {{ ref('int_kpi_period') }} as period on value.period_key = period.period_key
+    where
+        value.series_id in (select series_id from {{ ref('int_kpi_touched_series') }})
+        or value.period_key in ({{ periods_of_touched_years(1) }})
+        or {{ period_spread_key('value.series_id', 'period') }} in (select spread_key from {{ ref('int_kpi_touched_spread') }})
+),
+
+{% endif -%}
 count_beside as (
-    {{- figures_beside('count', comparisons) }}
+    {{- figures_beside('count', comparisons, figures) }}
 ),
 
 count_exposed as (
@@ -156,7 +101,7 @@ count_figure as (
 ),
 
 share_beside as (
-    {{- figures_beside('share', comparisons) }}
+    {{- figures_beside('share', comparisons, figures) }}
 ),
 
 share_limited as (
@@ -217,7 +162,7 @@ share_figure as (
 ),
 
 other_beside as (
-    {{- figures_beside('other', comparisons) }}
+    {{- figures_beside('other', comparisons, figures) }}
 ),
 
 other_measured as (
@@ -323,3 +268,6 @@ union all
 select * from share_figure
 union all
 select * from other_figure
+-- depends_on: {{ ref('int_kpi_touched_series') }}
+-- depends_on: {{ ref('int_kpi_touched_year') }}
+-- depends_on: {{ ref('int_kpi_touched_spread') }}

@@ -63,5 +63,6 @@ linked as (
 
 select
     linked.*,
-    cast(dense_rank() over (order by kpi_id, slice, unit_code) as integer) as series_id
+    {{ kept_number('linked', ['kpi_id', 'slice', 'unit_code'], 'series_id', 'int_kpi_link') }} as series_id
 from linked
+{{ join_kept_number('linked', ['kpi_id', 'slice', 'unit_code'], 'series_id', 'int_kpi_link') }}

@@ -24,7 +24,7 @@ with counted as (
 
 scope as (
     select
-        cast(row_number() over (order by counted.kpi_id, counted.root_code) as integer) as scope_id,
+        {{ kept_number('counted', ['kpi_id', 'root_code'], 'scope_id', 'int_kpi_period') }} as scope_id,
         counted.kpi_id,
         counted.root_code,
         catalogue.kind,
@@ -47,6 +47,7 @@ scope as (
     left join {{ ref('calendar_root') }} as group_calendar
         on counted.group_name = group_calendar.group_name and group_calendar.root_code is null
     left join {{ ref('kpi_grain') }} as kpi_grain on counted.kpi_id = kpi_grain.kpi_id
+    {{ join_kept_number('counted', ['kpi_id', 'root_code'], 'scope_id', 'int_kpi_period') }}
 ),
 
 pattern as (

@@ -4,35 +4,52 @@
   is not one unit that lives on, only what the last report of all left there. A report without a figure is no state. `squares` and `square_weights` are the sums that widen
   the limits of clustered counts, of money and of scores.
 -#}
+{{ config(materialized='redone_rows') }}
+{% set redoes_rows = builds_on_last() -%}
 {% set sums -%}
         cast(sum(numerator) as bigint) as numerator,
         cast(sum(denominator) as bigint) as denominator
 {%- endset -%}
-{#- Of every series and day: the counts of all leaves that stood under its unit on that day. #}
-with day_sum as (
-    select
-        link.series_id,
-        {{ day_number('counted.day') }} as day_no,
-        cast(sum(counted.numerator) as bigint) as numerator,
-        cast(sum(counted.denominator) as bigint) as denominator
-    from {{ ref('fct_kpi_count') }} as counted
-    inner join {{ ref('int_kpi_link') }} as link
-        on
-            counted.kpi_id = link.kpi_id
-            and counted.cell = link.cell
-            and counted.unit_code = link.leaf_code
-            and counted.day >= link.valid_from
-            and counted.day < link.valid_to
-    cross join {{ source('control', 'night') }} as night
-    where counted.day <= night.as_of and link.time_rule <> 'last' and link.role = 'figure'
-    group by link.series_id, {{ day_number('counted.day') }}
+with
+{%- if redoes_rows %}
+{#- What is read again: of a touched year its months and, for the weeks across New Year, the two beside them; of a touched series everything. #}
+month_read as (
+    select distinct
+        touched.kpi_id,
+        touched.root_code,
+        month_period.period_id - 30000000 as month_no
+    from {{ ref('int_kpi_touched_year') }} as touched
+    inner join {{ ref('int_period') }} as month_period
+        on month_period.period_id between 30000000 + touched.year_no * 12 and 30000000 + touched.year_no * 12 + 13
 ),
+
+count_read as (
+    select fct_kpi_count.*
+    from {{ ref('fct_kpi_count') }} as fct_kpi_count
+    inner join {{ ref('dim_unit') }} as dim_unit on fct_kpi_count.unit_code = dim_unit.unit_code
+    inner join month_read
+        on
+            fct_kpi_count.kpi_id = month_read.kpi_id
+            and dim_unit.root_code = month_read.root_code
+            and {{ month_number('fct_kpi_count.day') }} = month_read.month_no
+),
+
+day_sum as (
+    {{- day_sums('count_read', 'not in') }}
+    union all
+    {{- day_sums(ref('fct_kpi_count'), 'in') }}
+),
+{%- else %}
+day_sum as (
+    {{- day_sums(ref('fct_kpi_count'), none) }}
+),
+{%- endif %}
 
 calendar as (
     select
         day_no,
         cast(floor((day_no + 3) / 7.0) as integer) as week_no,
-        cast(extract(year from day) * 12 + extract(month from day) as integer) as month_no,
+        {{ month_number('day') }} as month_no,
         cast(extract(year from day) as integer) as year_no
     from {{ ref('int_period_day') }}
     where calendar = 'plain' and product = 'any'
@@ -173,7 +190,9 @@ square_sum as (
 ),
 
 counted_series as (
-    select distinct series_id from day_sum
+    select distinct series_id
+    from {{ ref('int_kpi_link') }}
+    where role = 'figure' and time_rule <> 'last'
 ),
 
 dense as (
@@ -238,29 +257,41 @@ stock as (
             and stock_day.day < link.valid_to
     where stock_day.day = stock_day.last_day and link.role = 'figure' and (link.slice = '' or stock_day.has_slices)
     group by link.series_id, stock_day.period_id, stock_day.period_key
+),
+
+figure as (
+    select
+        dense.figure_key,
+        dense.series_id,
+        dense.period_key,
+        dense.method_no,
+        coalesce(keyed_sum.numerator, 0) as numerator,
+        coalesce(keyed_sum.denominator, 0) as denominator,
+        square_sum.squares,
+        square_sum.square_weights
+    from dense
+    left join keyed_sum on dense.figure_key = keyed_sum.figure_key
+    left join square_sum on dense.figure_key = square_sum.figure_key
+    union all
+    select
+        stock.figure_key,
+        stock.series_id,
+        stock.period_key,
+        series.method_no,
+        stock.numerator,
+        stock.denominator,
+        cast(null as double) as squares,
+        cast(null as double) as square_weights
+    from stock
+    inner join {{ ref('int_kpi_series') }} as series on stock.series_id = series.series_id
 )
 
-select
-    dense.figure_key,
-    dense.series_id,
-    dense.period_key,
-    dense.method_no,
-    coalesce(keyed_sum.numerator, 0) as numerator,
-    coalesce(keyed_sum.denominator, 0) as denominator,
-    square_sum.squares,
-    square_sum.square_weights
-from dense
-left join keyed_sum on dense.figure_key = keyed_sum.figure_key
-left join square_sum on dense.figure_key = square_sum.figure_key
-union all
-select
-    stock.figure_key,
-    stock.series_id,
-    stock.period_key,
-    series.method_no,
-    stock.numerator,
-    stock.denominator,
-    cast(null as double) as squares,
-    cast(null as double) as square_weights
-from stock
-inner join {{ ref('int_kpi_series') }} as series on stock.series_id = series.series_id
+select figure.*
+from figure
+{%- if redoes_rows %}
+where {{ redone_where('int_kpi_value') }}
+{%- endif %}
+-- depends_on: {{ ref('int_kpi_touched_series') }}
+-- depends_on: {{ ref('int_kpi_touched_year') }}
+-- depends_on: {{ ref('dim_unit') }}
+-- depends_on: {{ ref('int_period') }}

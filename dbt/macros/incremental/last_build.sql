@@ -1,0 +1,87 @@
+{#-
+  A build that starts from the last one recomputes only what differs. What the last complete build stood on is kept in the schema
+  `applied` of the warehouse, written when everything else is done: a build that was killed, failed, or ran only in part leaves no word of
+  its end, and the next one starts anew. So does one after a model, a seed or (the night sees to that) a macro changed. Where nothing is
+  kept, on Spark, every build starts anew.
+-#}
+{% macro kept_models() -%}
+{{ return(['int_kpi_count_month', 'int_kpi_link', 'int_kpi_series', 'int_kpi_period', 'int_kpi_unit_change', 'int_kpi_dispersion']) }}
+{%- endmacro %}
+
+{#- Whether this build starts from the last one. -#}
+{% macro builds_on_last() -%}
+{{ return(adapter.dispatch('builds_on_last')()) }}
+{%- endmacro %}
+
+{% macro default__builds_on_last() -%}
+{{ return(false) }}
+{%- endmacro %}
+
+{% macro duckdb__builds_on_last() -%}
+  {%- if not execute or not flags.INTROSPECT or model.resource_type != 'model' -%}
+    {{ return(false) }}
+  {%- endif -%}
+  {{ return(_applied_run() == 'building on the last') }}
+{%- endmacro %}
+
+{#- Asked of the catalogue, not of dbt's cache: that would open a transaction, which is rolled back when the hooks are over. -#}
+{% macro _applied_run(column='state') -%}
+  {%- set known = run_query("select count(*) from duckdb_tables() where database_name = '" ~ target.database ~ "' and schema_name = 'applied' and table_name = 'run'") -%}
+  {%- if known.columns[0].values()[0] == 0 -%}
+    {{ return(none) }}
+  {%- endif -%}
+  {{ return(run_query('select ' ~ column ~ ' from applied.run').columns[0].values()[0]) }}
+{%- endmacro %}
+
+{#- When a run starts: says what it builds on, and takes back the word that the last build was complete. -#}
+{% macro begin_build() -%}
+  {{ return(adapter.dispatch('begin_build')()) }}
+{%- endmacro %}
+
+{% macro default__begin_build() -%}
+{%- endmacro %}
+
+{% macro duckdb__begin_build() -%}
+  {%- if execute -%}
+    {%- set is_complete = _applied_run() == 'complete' and _applied_run('project') == _project_checksum() -%}
+    create schema if not exists applied;
+    create or replace table applied.run as
+    select
+      '{{ 'building on the last' if is_complete and not flags.FULL_REFRESH else 'building anew' }}' as state,
+      '{{ _project_checksum() }}' as project
+  {%- endif -%}
+{%- endmacro %}
+
+{#- When a run ends: if it built every model, what it stood on is kept for the next, and last of all the word that it is complete. -#}
+{% macro end_build() -%}
+  {{ return(adapter.dispatch('end_build')()) }}
+{%- endmacro %}
+
+{% macro default__end_build() -%}
+{%- endmacro %}
+
+{% macro duckdb__end_build() -%}
+  {%- if execute and flags.WHICH in ['build', 'run'] -%}
+    {%- set built = results | selectattr('status', 'in', ['success', 'no-op']) | map(attribute='node.unique_id') | list -%}
+    {%- set missing = _built_nodes() | map(attribute='unique_id') | reject('in', built) | list -%}
+    {%- if not missing -%}
+      {%- for name in kept_models() %}
+    create or replace table {{ applied(name) }} as select * from {{ name }};
+      {%- endfor %}
+    update applied.run set state = 'complete'
+    {%- endif -%}
+  {%- endif -%}
+{%- endmacro %}
+
+{% macro _built_nodes() -%}
+{{ return(graph.nodes.values() | selectattr('resource_type', 'in', ['model', 'seed']) | rejectattr('config.materialized', 'equalto', 'ephemeral') | list) }}
+{%- endmacro %}
+
+{#- Of every model and seed as it is written now; macros are no part of dbt's graph. -#}
+{% macro _project_checksum() -%}
+  {%- set checksums = [] -%}
+  {%- for node in _built_nodes() | sort(attribute='unique_id') -%}
+    {%- do checksums.append(node.unique_id ~ node.checksum.checksum) -%}
+  {%- endfor -%}
+{{ return(local_md5(checksums | join(' '))) }}
+{%- endmacro %}

@@ -1,0 +1,78 @@
+{#-
+  Which figures a build that starts from the last one computes again. Values: all of a touched series, and of a KPI and root the periods of a
+  touched year. Figures besides: those that are compared with such a period (a year later at the most), and those whose dispersion differs.
+-#}
+{% macro redone_where(table_name) -%}
+series_id in (select series_id from {{ redone_relation('int_kpi_touched_series') }})
+or period_key in ({{ periods_of_touched_years(0 if table_name == 'int_kpi_value' else 1) }})
+{%- if table_name == 'int_kpi_figure' %}
+or (series_id, period_key) in (
+    select
+        figure.series_id,
+        figure.period_key
+    from {{ redone_relation('int_kpi_figure') }} as figure
+    inner join {{ redone_relation('int_kpi_period') }} as period on figure.period_key = period.period_key
+    inner join {{ redone_relation('int_kpi_touched_spread') }} as touched
+        on {{ period_spread_key('figure.series_id', 'period') }} = touched.spread_key
+)
+{%- endif -%}
+{%- endmacro %}
+
+{#- Materialisations know no ref(): the graph is fixed by then. -#}
+{% macro redone_relation(model_name) -%}
+{{ model_name }}
+{%- endmacro %}
+
+{% macro periods_of_touched_years(years_after) -%}
+    {%- for periods in [redone_relation('int_kpi_period'), applied('int_kpi_period')] %}
+    {% if not loop.first %}union {% endif -%}
+    select period.period_key
+    from {{ periods }} as period
+    inner join {{ redone_relation('int_kpi_touched_year') }} as touched
+        on
+            period.kpi_id = touched.kpi_id
+            and period.root_code = touched.root_code
+            and period.year_no between touched.year_no and touched.year_no + {{ years_after }}
+    {%- endfor %}
+{%- endmacro %}
+
+{#- The stratum of history by which a figure of a series and a period is widened. -#}
+{% macro period_spread_key(series_id, period) -%}
+{{ spread_key(series_id, 'least(' ~ period ~ '.grain_no, 3) * 100000000 + ' ~ period ~ '.season_no') }}
+{%- endmacro %}
+
+{#- What the last complete build had in the place of a model. -#}
+{% macro applied(model_name) -%}
+applied.{{ model_name }}
+{%- endmacro %}
+
+{#- Rows that one of two relations has and the other has not, of the columns named. -#}
+{% macro differing_rows(model_name, columns) -%}
+(
+        (select {{ columns | join(', ') }} from {{ ref(model_name) }} except select {{ columns | join(', ') }} from {{ applied(model_name) }})
+        union all
+        (select {{ columns | join(', ') }} from {{ applied(model_name) }} except select {{ columns | join(', ') }} from {{ ref(model_name) }})
+    )
+{%- endmacro %}
+
+{#- A number for one thing of many, that stays the same from build to build: that of the last build, or the next free one. -#}
+{% macro kept_number(of, keys, number, kept_in) -%}
+{%- if builds_on_last() -%}
+case
+            when kept.{{ number }} is not null then kept.{{ number }}
+            else cast(
+                (select max({{ number }}) from {{ applied(kept_in) }})
+                + dense_rank() over (partition by kept.{{ number }} is null order by {% for key in keys %}{{ of }}.{{ key }}{% if not loop.last %}, {% endif %}{% endfor %}) as integer
+            )
+        end
+{%- else -%}
+cast(dense_rank() over (order by {% for key in keys %}{{ of }}.{{ key }}{% if not loop.last %}, {% endif %}{% endfor %}) as integer)
+{%- endif -%}
+{%- endmacro %}
+
+{% macro join_kept_number(of, keys, number, kept_in) -%}
+{%- if builds_on_last() -%}
+left join (select distinct {{ keys | join(', ') }}, {{ number }} from {{ applied(kept_in) }}) as kept
+        on {% for key in keys %}{{ of }}.{{ key }} = kept.{{ key }}{% if not loop.last %} and {% endif %}{% endfor %}
+{%- endif -%}
+{%- endmacro %}

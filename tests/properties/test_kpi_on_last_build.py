@@ -1,0 +1,120 @@
+"""A build of ``kpi`` that starts from the last one gives, to the last digit, what a build that starts anew gives (I3)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from kpi_harness import build_on_last, kpi_table
+
+PARENTS = {"city": None, "north": "city", "south": "city", "n1": "north", "n2": "north", "s1": "south"}
+LEAVES = ("n1", "n2", "s1")
+KINDS = {
+    "count": {"kind": "count"},
+    "share": {"kind": "proportion", "maturity_days": 40},
+    "rate": {"kind": "rate", "time_rule": "exposure"},
+    "ratio": {"kind": "ratio"},
+    "stock": {"kind": "proportion", "time_rule": "last"},
+    "money": {"kind": "amount", "value_scale": 0.01},
+    "score": {"kind": "weighted"},
+}
+CELLS = {"money": ("", "square:x", "category:a"), "score": ("", "result:good", "category:a")}
+ORDINARY = ("", "category:a", "category:b", "excluded:x")
+Count = tuple[str, str, dt.date, str, int, int]
+
+
+def everything(connection: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    return connection.execute("select * from kpi order by all").fetchall()
+
+
+def counted(noise: random.Random, kpi_id: str, last: dt.date, days: int, presence: float | None = None) -> list[Count]:
+    """Counts of one KPI on some of the days up to some days after the night; one row per unit, day and cell."""
+    presence, level = presence or noise.choice([0.03, 0.3, 0.9]), noise.choice([0.5, 5, 60])
+    rows = {}
+    for back in range(-3, days):
+        for leaf in LEAVES:
+            if noise.random() < presence:
+                n = int(noise.expovariate(1 / level)) + 1
+                cell = noise.choice(CELLS.get(kpi_id, ORDINARY))
+                day = last - dt.timedelta(days=back)
+                rows[leaf, day, cell] = (kpi_id, leaf, day, cell, noise.randint(0, n), n)
+    return list(rows.values())
+
+
+def spoilt(noise: random.Random, counts: Sequence[Count], earlier: dt.date) -> list[Count]:
+    """What an earlier night may have counted: nothing later, some rows not yet there, some others, some that are gone since."""
+    share = noise.choice([0, 0.002, 0.2])
+    kept = []
+    for kpi_id, leaf, day, cell, numerator, denominator in counts:
+        if day > earlier or noise.random() < share:
+            continue
+        more = noise.random() < share
+        kept.append((kpi_id, leaf, day, cell, numerator, denominator + 1 if more else denominator))
+    gone = noise.choice([None, "category:b", "n1", "share"])
+    return [row for row in kept if gone not in (row[0], row[1], row[3])]
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[dict[str, dict[str, Any]], list[tuple[dt.date, list[Count]]]]:
+    """A catalogue and two or three nights, each with all it counts; a later night may also come before an earlier one."""
+    noise = random.Random(draw(st.integers(0, 2**32)))
+    last = dt.date(2024, 1, 1) + dt.timedelta(days=draw(st.integers(0, 1000)))
+    days = draw(st.sampled_from([5, 45, 420, 1300]))
+    kinds = draw(st.lists(st.sampled_from(sorted(KINDS)), min_size=1, max_size=3, unique=True))
+    counts = [row for kind in kinds for row in counted(noise, kind, last, days)]
+    nights = [last - dt.timedelta(days=n) for n in draw(st.lists(st.sampled_from([0, 1, 2, 20, 70, 400]), min_size=1, max_size=2))]
+    states = [(night, spoilt(noise, counts, night)) for night in nights]
+    anchor = (kinds[0], "n1", min(nights) - dt.timedelta(days=1), "", 1, 1)
+    catalogue = {kind: KINDS[kind] for kind in kinds}
+    return catalogue, [(night, one_row_each([*rows, anchor])) for night, rows in [*states, (last, counts)]]
+
+
+def one_row_each(rows: Sequence[Count]) -> list[Count]:
+    return list({row[:4]: row for row in rows}.values())
+
+
+def assert_same_as_anew(catalogue: dict[str, dict[str, Any]], nights: list[tuple[dt.date, list[Count]]], **units: Any) -> None:
+    units = {"parents": PARENTS, "sums": ("square", "result"), **units}
+    (first, counts), *later = nights
+    with kpi_table(first, catalogue, counts, **units) as grown, kpi_table(nights[-1][0], catalogue, nights[-1][1], **units) as anew:
+        for night, rows in later:
+            build_on_last(grown, night, rows)
+        assert everything(grown) == everything(anew)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(histories())
+def test_nights_one_after_the_other_give_what_the_last_alone_gives(
+    history: tuple[dict[str, dict[str, Any]], list[tuple[dt.date, list[Count]]]],
+) -> None:
+    assert_same_as_anew(*history)
+
+
+def test_a_restated_month_of_an_earlier_year_changes_its_comparisons_and_nothing_is_forgotten() -> None:
+    """A night on which nothing differs recomputes no row of a year long over; a restated one does."""
+    noise = random.Random(3)
+    last = dt.date(2025, 9, 7)
+    counts = counted(noise, "count", last, 1300, presence=1.0)
+    restated = [(k, u, d, c, n + 50 if d == dt.date(2023, 3, 8) else n, m) for k, u, d, c, n, m in counts]
+    with kpi_table(last, {"count": KINDS["count"]}, counts, PARENTS) as connection:
+        years = "select distinct year_no from int_kpi_touched_year order by 1"
+        build_on_last(connection, last + dt.timedelta(days=1), counts)
+        assert connection.execute(years).fetchall() == [(2025,)]
+        build_on_last(connection, last + dt.timedelta(days=1), restated)
+        assert connection.execute(years).fetchall() == [(2023,)]
+        grown = everything(connection)
+    with kpi_table(last + dt.timedelta(days=1), {"count": KINDS["count"]}, restated, PARENTS) as anew:
+        assert grown == everything(anew)
+
+
+@pytest.mark.parametrize("days_earlier", [0, 3])
+def test_a_night_on_which_nothing_was_counted_builds_too(days_earlier: int) -> None:
+    last = dt.date(2025, 9, 7)
+    counts: list[Count] = [("count", "n1", last - dt.timedelta(days=9), "", 1, 0)]
+    assert_same_as_anew({"count": KINDS["count"]}, [(last - dt.timedelta(days=days_earlier), counts), (last, counts)])
