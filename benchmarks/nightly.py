@@ -56,9 +56,7 @@ def measure(years: int, scratch: Path, *, counties: int, stations: int, scale: f
     folder = scratch / f"years-{years}"
     shutil.rmtree(folder, ignore_errors=True)
     landing, home = folder / "landing", folder / "home"
-    simulate(
-        landing, history_days=years * DAYS_OF_YEAR, nights=NIGHTS, counties=counties, stations_per_county=stations, scale=scale
-    )
+    simulate(landing, history_days=years * DAYS_OF_YEAR, nights=NIGHTS, counties=counties, stations_per_county=stations, scale=scale)
     nights = [FIRST_NIGHT + dt.timedelta(days=n) for n in range(NIGHTS)]
     process(home, landing, nights[0], nights[-repeat - 1])
     runs = [process(home, landing, night, night) for night in nights[-repeat:]]
@@ -108,9 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         scratch = asked.scratch or Path(temporary)
         rows = []
         for years in asked.years:
-            rows.append(
-                measure(years, scratch, counties=asked.counties, stations=asked.stations, scale=asked.scale, repeat=asked.repeat)
-            )
+            rows.append(measure(years, scratch, counties=asked.counties, stations=asked.stations, scale=asked.scale, repeat=asked.repeat))
             print(f"{years} years: {rows[-1]['phases']}", file=sys.stderr, flush=True)
     rows = with_ratios(rows)
     show(rows)

@@ -106,4 +106,3 @@ def test_shuffled_and_repeated_nights_built_one_on_the_other_give_the_marts_of_a
     assert halfway != expected
     assert contents(shuffled) == expected
     assert years_computed_again(shuffled) > 0
-

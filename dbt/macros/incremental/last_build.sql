@@ -42,7 +42,7 @@
 {%- endmacro %}
 
 {% macro duckdb__begin_build() -%}
-  {%- if execute -%}
+  {%- if execute and flags.INTROSPECT -%}
     {%- set is_complete = _applied_run() == 'complete' and _applied_run('project') == _project_checksum() -%}
     create schema if not exists applied;
     create or replace table applied.run as
