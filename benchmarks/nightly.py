@@ -51,17 +51,17 @@ def process(home: Path, landing: Path, first: dt.date, last: dt.date) -> dict[st
     return measured
 
 
-def measure(years: int, scratch: Path, *, counties: int, stations: int, scale: float, repeat: int) -> dict[str, Any]:
-    """The cheapest of ``repeat`` single nights after so many years of history."""
-    folder = scratch / f"years-{years}"
+def measure(history_days: int, scratch: Path, *, repeat: int, nights: int = NIGHTS, **city: Any) -> dict[str, Any]:
+    """The cheapest of ``repeat`` single nights after so many days of history; ``city`` are arguments of ``simulate``."""
+    folder = scratch / f"days-{history_days}"
     shutil.rmtree(folder, ignore_errors=True)
     landing, home = folder / "landing", folder / "home"
-    simulate(landing, history_days=years * DAYS_OF_YEAR, nights=NIGHTS, counties=counties, stations_per_county=stations, scale=scale)
-    nights = [FIRST_NIGHT + dt.timedelta(days=n) for n in range(NIGHTS)]
-    process(home, landing, nights[0], nights[-repeat - 1])
-    runs = [process(home, landing, night, night) for night in nights[-repeat:]]
+    simulate(landing, history_days=history_days, nights=nights, **city)
+    dates = [FIRST_NIGHT + dt.timedelta(days=n) for n in range(nights)]
+    process(home, landing, dates[0], dates[-repeat - 1])
+    runs = [process(home, landing, date, date) for date in dates[-repeat:]]
     best = {kind: {phase: min(run[kind].get(phase, 0.0) for run in runs) for phase in runs[0][kind]} for kind in ("wall", "cpu")}
-    row: dict[str, Any] = {"years": years}
+    row: dict[str, Any] = {"days": history_days}
     for name, phases in (("ingest and dbt", BUILD), ("gate and release", AUDIT)):
         for kind in ("wall", "cpu"):
             row[f"{name}, {kind} s"] = round(sum(best[kind].get(phase, 0.0) for phase in phases), 2)
@@ -106,7 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         scratch = asked.scratch or Path(temporary)
         rows = []
         for years in asked.years:
-            rows.append(measure(years, scratch, counties=asked.counties, stations=asked.stations, scale=asked.scale, repeat=asked.repeat))
+            city = {"counties": asked.counties, "stations_per_county": asked.stations, "scale": asked.scale}
+            rows.append(measure(years * DAYS_OF_YEAR, scratch, repeat=asked.repeat, **city))
             print(f"{years} years: {rows[-1]['phases']}", file=sys.stderr, flush=True)
     rows = with_ratios(rows)
     show(rows)

@@ -6,13 +6,13 @@ import pkgutil
 from pathlib import Path
 
 import benchmarks
-from benchmarks import code_location, integrity
+from benchmarks import code_location, integrity, nightly
 from benchmarks.ingest import __main__ as ingest
 from benchmarks.ingest.cases import CASES
 from dagster_project.contracts.load import PROJECT_SOURCES, load_catalogue
 
 # Elsewhere: parity in test_spark_parity, questions on the release of a night in test_night.
-TRIED = {"code_location", "ingest", "integrity", "parity", "questions"}
+TRIED = {"code_location", "ingest", "integrity", "nightly", "parity", "questions"}
 ROWS = 3_000
 
 
@@ -43,3 +43,11 @@ def test_every_way_of_ingest_accounts_for_its_rows(tmp_path: Path) -> None:
             assert 0 < result["rows_quarantined"] < ROWS // 10
     assert measured["unique key"]["rows_duplicate"] > 0
     assert "pyarrow floor" in ingest.table(list(measured.values()))
+
+
+def test_a_night_is_measured_by_phase_on_the_history_before_it(tmp_path: Path) -> None:
+    city = {"counties": 1, "stations_per_county": 1, "scale": 0.004, "domains": []}
+    (row,) = nightly.with_ratios([nightly.measure(40, tmp_path, repeat=1, nights=2, **city)])
+    assert {"ingest", "dbt", "gate and release"} <= set(row["phases"]["cpu"])
+    assert all(row["phases"]["cpu"][phase] > 0 for phase in ("ingest", "dbt", "gate and release"))
+    assert row["ingest and dbt, ratio"] == 1.0 and row["rows in kpi"] > 0
