@@ -65,6 +65,7 @@ def macros(dialect: str = "duckdb", on_last: bool = False) -> dict[str, Any]:
         "ref": lambda name: name,
         "source": lambda _, name: name,
         "config": lambda **_: "",
+        "target": SimpleNamespace(type=dialect),
         "builds_on_last": lambda: on_last,
         "dbt": SimpleNamespace(type_string=lambda: DIALECTS[dialect]),
     }

@@ -3,7 +3,7 @@
   counts are compared by their rates, shares by their difference, and the rest (scores, money, means, stocks) as far as they allow.
   A yoy exposure is days, a pop exposure weighted days; rates and ratios bring their own.
 -#}
-{{ config(materialized='redone_rows') }}
+{{ config(materialized='redone_rows' if target.type == 'duckdb' else 'table') }}
 {% set comparisons = ['yoy', 'pop'] -%}
 {% set figures = 'redone_value' if builds_on_last() else ref('int_kpi_value') -%}
 with broken as (

@@ -4,7 +4,7 @@
   is not one unit that lives on, only what the last report of all left there. A report without a figure is no state. `squares` and `square_weights` are the sums that widen
   the limits of clustered counts, of money and of scores.
 -#}
-{{ config(materialized='redone_rows') }}
+{{ config(materialized='redone_rows' if target.type == 'duckdb' else 'table') }}
 {% set redoes_rows = builds_on_last() -%}
 {% set sums -%}
         cast(sum(numerator) as bigint) as numerator,
