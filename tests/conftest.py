@@ -14,6 +14,7 @@ from dagster_project.audit.expectations import Worker
 
 PROJECT = Path(__file__).resolve().parents[1]
 LONGEST_FIRST = (
+    "test_spark_parity",
     "test_night",
     "test_published_account",
     "test_real_figures",

@@ -23,8 +23,13 @@ datediff({{ second_date }}, {{ first_date }})
 {%- endif -%}
 {%- endmacro %}
 
+{#- Of a part that it does not know (a minute), Spark's trunc makes null. -#}
 {% macro spark__date_trunc(datepart, date) -%}
+{%- if datepart in ('week', 'month', 'quarter', 'year') -%}
 trunc({{ date }}, '{{ datepart }}')
+{%- else -%}
+cast(date_trunc('{{ datepart }}', {{ date }}) as timestamp_ntz)
+{%- endif -%}
 {%- endmacro %}
 
 {% macro spark__last_day(date, datepart) -%}

@@ -16,7 +16,15 @@ from benchmarks.parity import DBT, LOCAL_SPARK, what_is_missing
 
 def _compiled(engine: str, folder: Path) -> list[Path]:
     (folder / "warehouse").mkdir()
-    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "compile", "--no-introspect", "--target", engine]
+    command = [
+        str(Path(sys.executable).with_name("dbt")),
+        "--quiet",
+        "--no-populate-cache",
+        "compile",
+        "--no-introspect",
+        "--target",
+        engine,
+    ]
     environment = os.environ | {
         "POOL_HOME": str(folder),
         "DBT_TARGET_PATH": str(folder / "target"),
