@@ -22,8 +22,13 @@ end
 {#- From the history without the compared periods, else from all of it, else 1. -#}
 {% macro dispersion(chi_square, freedom, all_chi_square, all_freedom) -%}
 case
-    when {{ freedom }} >= {{ least_degrees_of_freedom() }} then greatest(1e0, round({{ chi_square }} / {{ freedom }}, 6))
-    when {{ all_freedom }} >= {{ least_degrees_of_freedom() }} then greatest(1e0, round({{ all_chi_square }} / {{ all_freedom }}, 6))
+    when {{ freedom }} >= {{ least_degrees_of_freedom() }} then greatest(1e0, {{ six_decimals(chi_square ~ ' / ' ~ freedom) }})
+    when {{ all_freedom }} >= {{ least_degrees_of_freedom() }} then greatest(1e0, {{ six_decimals(all_chi_square ~ ' / ' ~ all_freedom) }})
     else 1e0
 end
+{%- endmacro %}
+
+{#- Half a unit goes up by the same arithmetic on every engine: DuckDB's round looks at the double, Spark's at how it is written. -#}
+{% macro six_decimals(number) -%}
+floor(({{ number }}) * 1e6 + 0.5e0) / 1e6
 {%- endmacro %}
