@@ -64,3 +64,8 @@
 {% macro bin_quantile(kpi_id, numerator, denominator) -%}
 min(case when kpi_id = '{{ kpi_id }}' and members_so_far * {{ denominator }} >= all_members * {{ numerator }} then edge end)
 {%- endmacro %}
+
+{#- The median by the edges of its bins: of an even number of members the mean of the two in the middle. -#}
+{% macro bin_median(kpi_id) -%}
+({{ bin_quantile(kpi_id, 1, 2) }} + min(case when kpi_id = '{{ kpi_id }}' and members_so_far * 2 > all_members then edge end)) / 2e0
+{%- endmacro %}

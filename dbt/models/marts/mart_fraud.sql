@@ -1,6 +1,6 @@
 {#-
   Counts and sums from kpi; medians and the share of the top 1 % (from 100 cases on) from the bins, whose edges keep two leading digits:
-  a median is the least amount of its bin, and cases of a bin that the top 1 % cuts through count with the mean of the bin.
+  a median is the least amount of its bin (the mean of two, where two are in the middle), and cases of a bin that the top 1 % cuts through count with the mean of the bin.
 -#}
 {% set losses = [('loss', 'FR-2.loss'), ('net_loss', 'FR-2')] -%}
 {% set columns = [
@@ -64,7 +64,7 @@ spread as (
         period_start,
         unit_code
         {%- for name, kpi_id in losses %},
-        {{ bin_quantile(kpi_id, 1, 2) }} / 100e0 as {{ name }}_median_yuan,
+        {{ bin_median(kpi_id) }} / 100e0 as {{ name }}_median_yuan,
         sum(case
             when kpi_id = '{{ kpi_id }}' and all_members >= 100 then cast(amount as double) / members * members_of_top
         end) / nullif(max(case when kpi_id = '{{ kpi_id }}' then cast(all_amount as double) end), 0e0) as {{ name }}_top_1_percent_share
