@@ -19,7 +19,6 @@ def _compiled(engine: str, folder: Path) -> list[Path]:
     command = [
         str(Path(sys.executable).with_name("dbt")),
         "--quiet",
-        "--no-populate-cache",
         "compile",
         "--no-introspect",
         "--target",
