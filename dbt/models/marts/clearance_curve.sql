@@ -54,7 +54,7 @@ select
     dim_unit.unit_level,
     curve.grain,
     curve.period_start,
-    curve.members as filed
+    cast(curve.members as bigint) as filed
     {%- for n in horizons %},
     curve.cleared_{{ n }} as cleared_{{ n }}_days,
     curve.cleared_{{ n }}_share as cleared_{{ n }}_days_share,
