@@ -49,7 +49,7 @@ listagg({{ measure }}, {{ delimiter_text }}) within group ({{ order_by_clause }}
 
 {#- Tables over the files of the pool. The columns are those declared, so that no file is opened to learn them. -#}
 {% macro spark__register_pool() -%}
-  {%- if execute -%}
+  {%- if execute and flags.INTROSPECT -%}
     {%- for schema in ['pool', 'control'] -%}
       {%- do run_query('create schema if not exists ' ~ schema) -%}
     {%- endfor -%}
