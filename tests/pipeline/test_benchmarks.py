@@ -12,7 +12,7 @@ from benchmarks.ingest.cases import CASES
 from dagster_project.contracts.load import PROJECT_SOURCES, load_catalogue
 
 # Elsewhere: parity in test_spark_parity, questions on the release of a night in test_night.
-TRIED = {"code_location", "ingest", "integrity", "nightly", "parity", "questions"}
+TRIED = {"code_location", "ingest", "integrity", "nightly", "parity", "questions", "truth"}
 ROWS = 3_000
 
 

@@ -78,11 +78,22 @@ accident as (
     where excluded_reason is null
 ),
 
+{#- An accident without casualties shows too that accidents are recorded. -#}
+known_day as (
+    select group_name, day
+    from placed_casualty
+    where not is_future
+    union all
+    select group_name, day
+    from placed_accident
+    where coalesce(excluded_reason, '') <> 'after_as_of'
+),
+
 observed as (
     select
         group_name,
         min(day) as first_day
-    from accident
+    from known_day
     group by group_name
 ),
 
