@@ -11,7 +11,7 @@ from benchmarks.ingest import __main__ as ingest
 from benchmarks.ingest.cases import CASES
 from dagster_project.contracts.load import PROJECT_SOURCES, load_catalogue
 
-# Elsewhere: parity in test_spark_parity, questions on the release of a night in test_night.
+# Elsewhere: parity in test_spark_parity, truth in test_city_truth, questions on the release of a night in test_night.
 TRIED = {"code_location", "ingest", "integrity", "nightly", "parity", "questions", "truth"}
 ROWS = 3_000
 
