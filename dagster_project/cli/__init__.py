@@ -1,0 +1,14 @@
+"""The ``pool`` command. Each verb is thin: it sets the home, calls the package that knows, and prints for a person.
+
+Belongs here: a module per group of commands, each with its arguments, one call and what is printed. Does not belong here:
+anything that another caller would need too.
+"""
+
+from dagster_project.cli import contracts, nights, released, upkeep
+from dagster_project.cli.console import app
+
+__all__ = ["app", "contracts", "main", "nights", "released", "upkeep"]
+
+
+def main() -> None:
+    app()
