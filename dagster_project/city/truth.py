@@ -158,31 +158,30 @@ def _response(known: Known, tally: Tally) -> None:
 def _cases(known: Known, tally: Tally) -> None:
     cases, events = known.world.cases, known.world.events
     first: defaultdict[int, dict[str, dt.date]] = defaultdict(dict)
-    place_of_first: dict[tuple[int, dt.date], str] = {}
+    happened: defaultdict[int, list[tuple[int, str, str]]] = defaultdict(list)
     for e, state in known.events:
         case, kind, day = int(events.case[e]), str(events.event[e]), date_of(events.happened[e])
         first[case][kind] = min(day, first[case].get(kind, day))
         unit = known.event_leaf(case, day, str(events.unit[e]))
-        place_of_first.setdefault((case, day), unit)
+        happened[case].append((int(events.happened[e]), unit, kind))
         tally.add("CR-5", unit, day, (f"event:{kind}",), state.copies, 0)
         if kind in CLEARING:
             tally.add("CR-1", unit, day, (f"event:{kind}",), state.copies, 0)
         if kind in CLOSING_OTHERWISE:
             tally.add("CR-4", unit, day, (f"event:{kind}",), state.copies, 0)
     for case, days in first.items():
-        earliest = min(days.values())
-        tally.add("CR-5", place_of_first[case, earliest], earliest, ("flag:first_event",), 1, 0)
+        tally.add("CR-5", _place_of_first(happened[case], *days), min(days.values()), ("flag:first_event",), 1, 0)
         cleared = _earliest(days, *CLEARING)
         criminal = case not in known.cases or bool(cases.criminal[case])
         if cleared is not None and criminal:
-            unit = place_of_first[case, cleared]
+            unit = _place_of_first(happened[case], *CLEARING)
             tally.add("CR-1", unit, cleared, ("",), 1, 0)
             tally.add("CR-5", unit, cleared, ("",), 1, 0)
             if case in known.cases and cases.major[case]:
                 tally.add("CR-6", unit, cleared, ("",), 1, 0)
         otherwise = _earliest(days, *CLOSING_OTHERWISE)
         if otherwise is not None:
-            tally.add("CR-4", place_of_first[case, otherwise], otherwise, ("",), 1, 0)
+            tally.add("CR-4", _place_of_first(happened[case], *CLOSING_OTHERWISE), otherwise, ("",), 1, 0)
     for case, state in known.criminal_cases.items():
         _criminal_cohort(known, tally, case, state, first.get(case, {}))
     for case, state in known.cases.items():
@@ -194,11 +193,17 @@ def _earliest(days: dict[str, dt.date], *kinds: str) -> dt.date | None:
     return min((days[kind] for kind in kinds if kind in days), default=None)
 
 
+def _place_of_first(happened: list[tuple[int, str, str]], *kinds: str) -> str:
+    """The unit of the first event of these kinds; of several at one moment, that of the smallest code."""
+    return min((moment, unit) for moment, unit, kind in happened if kind in kinds)[1]
+
+
 def _criminal_cohort(known: Known, tally: Tally, case: int, state: Accepted, days: dict[str, dt.date]) -> None:
     cases = known.world.cases
     day, unit = date_of(cases.filed[case]), known.filing_leaf(case, state)
     cells = ("", f"category:{cases.category[case]}")
-    cleared, left = _earliest(days, *CLEARING), _earliest(days, *LEAVING)
+    leaving = LEAVING if "transferred_in" in days else (*LEAVING, "transferred_out")
+    cleared, left = _earliest(days, *CLEARING), _earliest(days, *leaving)
     tally.add("CR-1.filed", unit, day, cells, 1, 0)
     tally.add("CR-1", unit, day, ("", *(f"event:{kind}" for kind in CLEARING)), 0, 1)
     if cases.major[case]:
