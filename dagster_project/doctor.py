@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dagster_project import ledger
 from dagster_project.contracts.load import load_catalogue
 from dagster_project.home import Home
 from dagster_project.ingest.deidentify import HashKeyError, load_key
@@ -29,7 +30,7 @@ class Finding:
 
 def examine(home: Home) -> tuple[Finding, ...]:
     """Every finding of a home, in the order of the data's way."""
-    return (*_folders(home), *_key(home), *_receipts(home), *_releases(home))
+    return (*_folders(home), *_key(home), *_receipts(home), *_releases(home), *_ledger(home))
 
 
 def _folders(home: Home) -> Iterator[Finding]:
@@ -78,6 +79,17 @@ def _receipts(home: Home) -> Iterator[Finding]:
         else f"{len(batches)} batches have their pool file"
     )
     yield Finding("pool", not lost, detail)
+
+
+def _ledger(home: Home) -> Iterator[Finding]:
+    of_releases = {f"the manifest of release {r.version}": r.manifest.ledger for r in list_releases(home)}
+    try:
+        problem = ledger.check(home, of_releases)
+    except ledger.LedgerError as unreadable:
+        problem = str(unreadable)
+    last = ledger.head(home)
+    seen = f"the chain of {last.entries} entries is whole; the last is {last.hash}" if last.entries else "nothing recorded yet"
+    yield Finding("ledger", not problem, problem or seen)
 
 
 def _releases(home: Home) -> Iterator[Finding]:

@@ -81,6 +81,18 @@ class Home:
         return self.published / "current"
 
     @property
+    def ledger(self) -> Path:
+        return self.root / "ledger"
+
+    @property
+    def ledger_log(self) -> Path:
+        return self.ledger / "log.ndjson"
+
+    @property
+    def ledger_head(self) -> Path:
+        return self.ledger / "head.json"
+
+    @property
     def dagster(self) -> Path:
         return self.root / "dagster"
 

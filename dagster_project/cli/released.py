@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from dagster_project.cli.console import USAGE, HomeOption, app, err, home_of, out
+from dagster_project.cli.console import USAGE, HomeOption, app, day_of, err, home_of, out
 
 
 @app.command()
@@ -47,17 +47,27 @@ def rollback(version: Annotated[str, typer.Argument(help="a release that 'pool r
 
 
 @app.command()
-def query(sql: Annotated[str, typer.Argument(help="SQL over the tables of the current release")], home: HomeOption = None) -> None:
-    """Query the current release, read-only."""
+def query(
+    sql: Annotated[str, typer.Argument(help="SQL over the tables of the release")],
+    home: HomeOption = None,
+    release: Annotated[str | None, typer.Option("--release", help="ask this version; the current one if absent")] = None,
+    on: Annotated[str | None, typer.Option("--on", help="ask what was published on this day")] = None,
+) -> None:
+    """Query a release, read-only; the question is recorded in the ledger."""
     import duckdb
 
-    from dagster_project.release import ReleaseError, open_current
+    from dagster_project.ledger import LedgerError
+    from dagster_project.release import ReleaseError, asking
 
+    if release and on:
+        raise typer.BadParameter("give either --release or --on")
     try:
-        with open_current(home_of(home)) as connection:
-            answer = connection.sql(sql)
+        with asking(home_of(home), sql, release, day_of(on, "--on")) as asked:
+            for remark in asked.remarks:
+                err.print(f"pool: {remark}", markup=False)
+            answer = asked.connection.sql(sql)
             if answer is not None:
                 answer.show(max_rows=100, max_width=200)
-    except (ReleaseError, duckdb.Error) as problem:
+    except (ReleaseError, LedgerError, duckdb.Error) as problem:
         err.print(f"pool: {problem}", markup=False)
         raise typer.Exit(USAGE) from None

@@ -12,6 +12,7 @@ from dagster_project.defs.resources import ExpectationsWorker
 from dagster_project.defs.transform import ensure_manifest
 from dagster_project.home import Home
 from dagster_project.ingest.receipts import Receipts
+from dagster_project.ledger import record
 from dagster_project.progress import PROGRESS
 from dagster_project.release import PublishResult, gate_and_publish
 
@@ -98,6 +99,8 @@ class PublishComponent(dg.Component):
                 result = gate_and_publish(
                     home, as_of(context), contracts, worker=expectations_worker.worker, key_id=_hash_key_ids(home), progress=PROGRESS.say
                 )
+            about = {"version": result.version, "new": result.is_new, "held": sorted(result.report.held)}
+            record(home, "run", {"run": context.run_id, "step": "publish", "night": as_of(context).isoformat(), **about})
             for product, reason in result.report.held.items():
                 context.log.warning(f"{product} is held: {reason}")
             yield from _events(result)

@@ -15,6 +15,7 @@ from dagster_project.extract.source import extract_source
 from dagster_project.extract.state import is_connected
 from dagster_project.home import Home
 from dagster_project.ingest.night import SourceCheck, SourceResult, ingest_source
+from dagster_project.ledger import record
 from dagster_project.progress import PROGRESS
 
 CHECKS = {
@@ -99,6 +100,15 @@ def _pull(home: Home, contracts: list[Contract], night: dt.date) -> None:
                 extract_source(contract, home.landing, home.pulls, night, PROGRESS.say)
 
 
+def _as_recorded(results: list[SourceResult]) -> dict[str, Any]:
+    return {
+        "sources": len(results),
+        "batches": sum(len(r.batches) for r in results),
+        "rows_accepted": sum(r.rows_accepted for r in results),
+        "held": sorted(r.source_id for r in results if r.status in ("held", "failed")),
+    }
+
+
 def ingest_step(domain: str, contracts: list[Contract], entities: dict[str, Entity]) -> dg.AssetsDefinition:
     """The step that ingests the selected sources of one domain; a source with bad data is held and stops nobody."""
     by_key = {source_key(c): c for c in contracts}
@@ -116,12 +126,15 @@ def ingest_step(domain: str, contracts: list[Contract], entities: dict[str, Enti
         selected = [by_key[key] for key in sorted(context.selected_asset_keys)]
         with home.writing(f"ingest of {domain}"):
             _pull(home, [c for c in selected if is_connected(c)], night)
+            results = []
             with PROGRESS.phase("ingest"):
                 for contract in selected:
                     result = ingest_source(home, contract, entities[contract.entity], night, progress=PROGRESS.say)
+                    results.append(result)
                     for message in result.messages:
                         context.log.warning(message)
                     yield from _events(contract, result)
+            record(home, "run", {"run": context.run_id, "step": f"ingest_{domain}", "night": night.isoformat(), **_as_recorded(results)})
 
     return _ingest
 

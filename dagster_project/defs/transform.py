@@ -23,8 +23,9 @@ from packaging.version import Version
 
 from dagster_project.audit.candidate import can_build_on, seal_candidate
 from dagster_project.audit.lineage import Lineage, read_lineage
-from dagster_project.defs.night import NIGHTS, SINGLE_RUN
+from dagster_project.defs.night import NIGHTS, SINGLE_RUN, as_of
 from dagster_project.home import Home
+from dagster_project.ledger import record
 from dagster_project.progress import PROGRESS
 
 PROJECT_FOLDER = Path(__file__).resolve().parents[2] / "dbt"
@@ -136,6 +137,8 @@ class PoolDbtComponent(DbtProjectComponent):
             anew = [] if can_build_on(home, builder_version()) else ["--full-refresh"]
             events = list(DbtCommand(self.dbt_project).cli([*arguments, *anew], context=context, target_path=home.dbt_target).stream())
             seal_candidate(home, builder_version())
+            anew_or_on = "anew" if anew else "on the last build"
+            record(home, "run", {"run": context.run_id, "step": "transform", "night": as_of(context).isoformat(), "built": anew_or_on})
         facts = table_facts(home.candidate, read_lineage(home.dbt_target / "manifest.json"))
         for event in events:
             yield _with_facts(event, facts)

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from dagster_project.home import Home
+from dagster_project.ledger import record
 
 KEY_FILE = "hmac.key"
 KEY_VARIABLE = "POOL_HMAC_KEY"
@@ -72,7 +73,9 @@ def create_key(home: Home) -> HashKey:
         raise HashKeyError(f"{path} exists; a new key would cut every link to what is in the pool") from None
     finally:
         draft.unlink(missing_ok=True)
-    return load_key(home)
+    key = load_key(home)
+    record(home, "key", {"key_id": key.id})
+    return key
 
 
 def load_key(home: Home) -> HashKey:

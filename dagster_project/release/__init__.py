@@ -8,14 +8,17 @@ bundle of every product that passed; assemble draft → ``published/<version>`` 
 another. Whatever moment a process is killed at, readers see a whole release and the next publish arrives at the same.
 """
 
+from dagster_project.release.asking import Asked, asking
 from dagster_project.release.publish import PublishResult, gate_and_publish
 from dagster_project.release.record import Release, ReleaseError, current_release, list_releases, release_of, unreadable
 from dagster_project.release.releases import open_current, open_release, rollback, verify
 
 __all__ = [
+    "Asked",
     "PublishResult",
     "Release",
     "ReleaseError",
+    "asking",
     "current_release",
     "gate_and_publish",
     "list_releases",

@@ -16,11 +16,14 @@ from dagster_project.audit.gate import GateReport, judge
 from dagster_project.audit.verdict import Verdict
 from dagster_project.contracts.model import Contract
 from dagster_project.home import Home
+from dagster_project.ledger import head as ledger_head
+from dagster_project.ledger import record
 from dagster_project.release.assemble import Part, ReleaseHead, assemble
 from dagster_project.release.bundle import POOL_TABLES, SCHEMA_VERSION, Bundle, BundleError, read_bundle, sweep_unused, write_bundle
 from dagster_project.release.code_version import code_version
 from dagster_project.release.content import TableContent, digest, outside_content, table_content
 from dagster_project.release.files import DRAFT, move_into_place, point, seal, sweep
+from dagster_project.release.history import note_switch, settle_switches
 from dagster_project.release.record import (
     DATABASE,
     MANIFEST,
@@ -239,6 +242,7 @@ def _write_release(
         products=products,
         tables={name: TableRecord(c.rows, c.content_hash) for name, c in contents.items()},
         files={name: sha256_of(draft / name) for name in (DATABASE, AUDIT, EXPECTATIONS)},
+        ledger=ledger_head(home),
     )
     (draft / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
     seal(draft)
@@ -290,8 +294,24 @@ def gate_and_publish(
             own.close()
 
 
+def _as_recorded(release: Release, is_new: bool, becomes_current: bool) -> dict[str, object]:
+    manifest = release.manifest
+    return {
+        "version": release.version,
+        "as_of": release.as_of.isoformat(),
+        "new": is_new,
+        "becomes_current": becomes_current,
+        "content_hash": manifest.content_hash,
+        "code_version": manifest.code_version,
+        "key_id": manifest.key_id,
+        "stale": list(release.stale),
+        "left_out": list(release.left_out),
+    }
+
+
 def _publish(home: Home, as_of: dt.date, contracts: Sequence[Contract], worker: Worker, key_id: str, say: Say) -> PublishResult:
     home.published.mkdir(parents=True, exist_ok=True)
+    settle_switches(home)
     shutil.rmtree(home.scratch / SCRATCH, ignore_errors=True)
     sweep([home.published, *(p for p in home.bundles.glob("*") if p.is_dir())])
     previous = _previous(home, as_of)
@@ -304,8 +324,10 @@ def _publish(home: Home, as_of: dt.date, contracts: Sequence[Contract], worker: 
         release = existing or _write_release(home, candidate, report, plan, fingerprint, baseline, key_id, say)
     current = _readable_current(home)
     switch = current is None or current.as_of <= as_of
+    record(home, "publish", _as_recorded(release, existing is None, switch))
     if switch:
         point(home.current, release.version)
+        note_switch(home, f"publish of the night {as_of}")
         say(f"release: {release.version} is current")
     if not unreadable(home):
         sweep_unused(home, frozenset(p.bundle for r in list_releases(home) for p in r.manifest.products.values() if p.bundle))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dagster_project.home import Home
+from dagster_project.ledger import Head
 
 Status = Literal["fresh", "stale", "left_out"]
 
@@ -68,6 +69,8 @@ class ReleaseManifest:
     tables: Mapping[str, TableRecord]
     files: Mapping[str, str]
     """File name to sha256 of its bytes."""
+    ledger: Head = field(default_factory=Head)
+    """The last entry of the ledger when the release was made."""
 
     def to_json(self) -> str:
         def plain(value: Any) -> Any:
@@ -92,6 +95,7 @@ class ReleaseManifest:
                 "receipts": TableRecord(**raw["receipts"]),
                 "products": products,
                 "tables": {name: TableRecord(**t) for name, t in raw["tables"].items()},
+                "ledger": Head(**raw.get("ledger", {})),
             }
         )
 

@@ -9,7 +9,15 @@ import duckdb
 from dagster_project.audit.candidate import sha256_of
 from dagster_project.home import Home
 from dagster_project.release.files import point
+from dagster_project.release.history import note_switch, settle_switches
 from dagster_project.release.record import Release, ReleaseError, current_release, release_of
+
+
+class NothingPublishedError(ReleaseError):
+    """There is no release yet."""
+
+    def __init__(self, home: Home) -> None:
+        super().__init__(f"nothing is published in {home.published}: run a night first")
 
 
 def _connect(database: Path) -> duckdb.DuckDBPyConnection:
@@ -33,7 +41,7 @@ def open_current(home: Home) -> duckdb.DuckDBPyConnection:
     """
     release = current_release(home)
     if release is None:
-        raise ReleaseError(f"nothing is published in {home.published}: run a night first")
+        raise NothingPublishedError(home)
     return _connect(release.database)
 
 
@@ -64,5 +72,7 @@ def rollback(home: Home, version: str) -> Release:
     with home.writing(f"rollback to {version}"):
         release = release_of(home, version)
         verify(release)
+        settle_switches(home)
         point(home.current, version)
+        note_switch(home, "rollback")
         return release_of(home, version)

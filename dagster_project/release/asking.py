@@ -1,0 +1,67 @@
+"""A question to a release: which one is asked, what its reader must know first, and the entry in the ledger."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import duckdb
+
+from dagster_project.home import Home
+from dagster_project.ledger import LedgerError, presentable_sql, record
+from dagster_project.release.history import published_on
+from dagster_project.release.record import Release, current_release, release_of
+from dagster_project.release.releases import NothingPublishedError, open_release
+
+WORDS = (
+    "select kpi_id from kpi_catalogue union select product from kpi_catalogue union select distinct unit_name from unit "
+    "union select unit_code from unit union select distinct grain from kpi union select distinct slice from kpi"
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An open release, read-only, and what is to be said beside its answer."""
+
+    release: Release
+    connection: duckdb.DuckDBPyConnection
+    remarks: tuple[str, ...]
+
+
+def _chosen(home: Home, version: str | None, on: dt.date | None) -> tuple[Release, tuple[str, ...]]:
+    if version is not None:
+        return release_of(home, version), ()
+    if on is not None:
+        *earlier, last = published_on(home, on)
+        more = f"; earlier that day: {', '.join(s.version for s in earlier)}" if earlier else ""
+        return release_of(home, last.version), (f"at the end of {on} readers saw release {last.version}{more}",)
+    current = current_release(home)
+    if current is None:
+        raise NothingPublishedError(home)
+    return current, ()
+
+
+def _known_words(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """The codes and names that a release prints; none of a release so damaged that it lacks the tables."""
+    try:
+        return frozenset(str(word) for (word,) in connection.execute(WORDS).fetchall())
+    except duckdb.CatalogException:
+        return frozenset()
+
+
+@contextmanager
+def asking(home: Home, sql: str, version: str | None = None, on: dt.date | None = None) -> Iterator[Asked]:
+    """Open the release to ask (the current one; a version; what was published on a day) and record the question.
+
+    A home that this process may only read is read all the same; a remark says that the question could not be recorded.
+    Raises ReleaseError when there is no such release.
+    """
+    release, remarks = _chosen(home, version, on)
+    with open_release(home, release.version) as connection:
+        try:
+            record(home, "query", {"version": release.version, "sql": presentable_sql(sql, _known_words(connection))})
+        except LedgerError as problem:
+            remarks = (*remarks, f"this query could not be recorded: {problem}")
+        yield Asked(release, connection, remarks)
