@@ -9,6 +9,7 @@ another. Whatever moment a process is killed at, readers see a whole release and
 """
 
 from dagster_project.release.asking import Asked, asking
+from dagster_project.release.history import published_on
 from dagster_project.release.publish import PublishResult, gate_and_publish
 from dagster_project.release.record import Release, ReleaseError, current_release, list_releases, release_of, unreadable
 from dagster_project.release.releases import open_current, open_release, rollback, verify
@@ -24,6 +25,7 @@ __all__ = [
     "list_releases",
     "open_current",
     "open_release",
+    "published_on",
     "release_of",
     "rollback",
     "unreadable",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import json
 import multiprocessing
 import os
-import shutil
 import signal
 import stat
 from collections.abc import Callable
@@ -43,33 +41,6 @@ BAD_INCIDENTS = [
 
 def _bad_incidents(night: dt.date) -> list[str]:
     return [statement.format(night) for statement in BAD_INCIDENTS]
-
-
-@pytest.fixture
-def pool(tmp_path: Path) -> AuditHome:
-    return AuditHome(tmp_path / "home")
-
-
-@pytest.fixture(scope="module")
-def first_release(tmp_path_factory: pytest.TempPathFactory, expectations_worker: Worker) -> tuple[AuditHome, PublishResult]:
-    """A home with one good release, to be copied."""
-    pool = AuditHome(tmp_path_factory.mktemp("first") / "home")
-    pool.build()
-    return pool, gate_and_publish(pool.home, NIGHT, pool.contracts, worker=expectations_worker, key_id="k1")
-
-
-@pytest.fixture
-def release(pool: AuditHome, expectations_worker: Worker, first_release: tuple[AuditHome, PublishResult]) -> Callable[..., PublishResult]:
-    def build_and_publish(night: dt.date = NIGHT, **build: Any) -> PublishResult:
-        good, result = first_release
-        if night == NIGHT and not build and pool == dataclasses.replace(good, root=pool.root, builds=0):
-            shutil.copytree(good.root, pool.root, symlinks=True, dirs_exist_ok=True)
-            pool.builds = good.builds
-            return dataclasses.replace(result, release=release_of(pool.home, result.version))
-        pool.build(night, **build)
-        return gate_and_publish(pool.home, night, pool.contracts, worker=expectations_worker, key_id="k1")
-
-    return build_and_publish
 
 
 def _query(pool: AuditHome, sql: str, version: str | None = None) -> list[tuple[Any, ...]]:

@@ -17,6 +17,7 @@ import pytest
 from benchmarks import questions
 from dagster_project.city.simulate import simulate
 from dagster_project.home import Home
+from dagster_project.ledger import entries
 from dagster_project.release import current_release, list_releases
 
 POOL = str(Path(sys.executable).with_name("pool"))
@@ -205,6 +206,14 @@ def test_without_any_delivery_the_run_says_where_to_put_one(tmp_path: Path) -> N
 def test_status_and_doctor_speak_of_the_home(city: Home) -> None:
     assert "call_form" in ran(pool(city.root, "status")).stdout
     assert "WRONG" not in ran(pool(city.root, "doctor")).stderr
+
+
+def test_every_step_of_a_run_stands_in_the_ledger(city: Home) -> None:
+    found = entries(city)
+    steps = [e.about["step"] for e in found if e.action == "run"]
+    assert steps[-2:] == ["transform", "publish"] and "ingest_call" in steps[:-2]
+    assert len({e.about["run"] for e in found if e.action == "run"}) == 1
+    assert {e.action for e in found} >= {"key", "run", "publish", "switch"}
 
 
 def test_telemetry_is_off_in_the_home_s_dagster_and_dbt(city: Home) -> None:
