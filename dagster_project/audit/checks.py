@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from dagster_project.audit.candidate import BUILT, Candidate, sql_text
+from dagster_project.audit.register import PRODUCT_CHECKS, SOURCE_CHECKS
 from dagster_project.audit.verdict import NOT_AUDITED, Verdict, first_line, masked, presentable_rows
 from dagster_project.contracts.model import Contract
 from dagster_project.home import Home
@@ -110,34 +111,41 @@ def _unbalanced_batches(home: Home, candidate: Candidate, contracts: Sequence[Co
     return found
 
 
+def rows_by_batch(home: Home, candidate: Candidate) -> dict[str, dict[dt.date, int]]:
+    """Rows accepted by batch date of every source, of the batches in the pool up to the night."""
+    found: dict[str, dict[dt.date, int]] = defaultdict(dict)
+    sql = f"select source_id, batch_date, rows_accepted from {_control(home, 'batch')} where batch_date <= date '{candidate.as_of}'"
+    for row in candidate.rows(sql):
+        found[row["source_id"]][row["batch_date"]] = row["rows_accepted"]
+    return found
+
+
 def delivery_verdict(contract: Contract, state: SourceState) -> Verdict:
     """A source with a held or failed batch blocks: its figures would be of an older state, or lack a delivery."""
-    action = "Read the receipt's detail; put the delivery or the contract right and run the night again."
+    check = SOURCE_CHECKS["deliveries"]
     if not state.held:
-        return Verdict("", "deliveries", "block", True, f"{state.files} files read", contract.owner, action, source=contract.id)
+        return check.of_source(contract.id, contract.owner, True, f"{state.files} files read")
     worst = state.held[-1]
     last = f"{worst['file_name']} of {worst['batch_date']} ({worst['status']}): {masked(worst['detail'] or 'no detail')}"
-    detail = f"{contract.id}: {len(state.held)} held, the last {last}"
-    return Verdict("", "deliveries", "block", False, detail, contract.owner, action, presentable_rows(state.held), contract.id)
+    return check.of_source(contract.id, contract.owner, False, f"{contract.id}: {len(state.held)} held, the last {last}", state.held)
 
 
 def balance_verdict(contract: Contract, state: SourceState) -> Verdict:
     """Rows read = accepted + quarantined + duplicate + filtered per file; accepted = rows in the pool per batch."""
-    action = "Rows were lost or doubled between landing and pool: ingest the batch again, then look for the fault in ingest."
+    check = SOURCE_CHECKS["balance"]
     if not state.out_of_balance:
-        return Verdict("", "balance", "block", True, f"{state.files} files balance", contract.owner, action, source=contract.id)
+        return check.of_source(contract.id, contract.owner, True, f"{state.files} files balance")
     detail = f"{contract.id}: {len(state.out_of_balance)} files or batches do not balance"
-    return Verdict("", "balance", "block", False, detail, contract.owner, action, presentable_rows(state.out_of_balance), contract.id)
+    return check.of_source(contract.id, contract.owner, False, detail, state.out_of_balance)
 
 
 def freshness_verdict(contract: Contract, state: SourceState, as_of: dt.date) -> Verdict:
     """A delivery that the cadence expects and that is missing is a warning: the figures stand, on less."""
     missing = missing_deliveries(contract, state.batches, as_of)
-    action = "Ask the owner of the source for the delivery."
     newest = f"the newest batch is of {state.batches[-1]}" if state.batches else "nothing was delivered yet"
     more = f" and {len(missing) - PERIODS_NAMED} more" if len(missing) > PERIODS_NAMED else ""
     detail = f"{contract.id}: {', '.join(missing[-PERIODS_NAMED:])}{more} missing; {newest}" if missing else newest
-    return Verdict("", "freshness", "warn", not missing, detail, contract.owner, action, source=contract.id)
+    return SOURCE_CHECKS["freshness"].of_source(contract.id, contract.owner, not missing, detail)
 
 
 def folded(product: str, check: str, of_sources: Sequence[Verdict]) -> Verdict:
@@ -156,7 +164,7 @@ def folded(product: str, check: str, of_sources: Sequence[Verdict]) -> Verdict:
 
 def built_verdict(candidate: Candidate, product: str) -> Verdict:
     """Every model, seed and snapshot that the product is made of was built, without an error, by the build that was sealed."""
-    action = "Read dbt's message, put the model right and build again."
+    check = PRODUCT_CHECKS["built"]
     nodes = [candidate.lineage.nodes[i] for i in sorted(candidate.lineage.upstream[product])]
     to_build = [n for n in nodes if n.kind in BUILD_KINDS and n.config.get("materialized") != "ephemeral"]
     bad: list[dict[str, Any]] = []
@@ -169,9 +177,9 @@ def built_verdict(candidate: Candidate, product: str) -> Verdict:
         elif not candidate.has(node):
             bad.append({"model": node.name, "status": "not in the candidate", "message": ""})
     if not bad:
-        return Verdict(product, "built", "block", True, f"{len(to_build)} models built", action=action)
+        return check.of_product(product, True, f"{len(to_build)} models built")
     detail = ", ".join(f"{b['model']} ({b['status']})" for b in bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
-    return Verdict(product, "built", "block", False, detail, action=action, rows=presentable_rows(bad))
+    return check.of_product(product, False, detail, bad)
 
 
 @dataclass(frozen=True)
@@ -199,10 +207,9 @@ def figures_by_product(candidate: Candidate) -> dict[str, Figures]:
 
 def as_of_verdict(product: str, figures: Figures, as_of: dt.date) -> Verdict:
     """The product's figures are of the night processed, not of one before."""
-    action = "Build the candidate again from its start."
     other = sorted(figures.nights - {as_of}, key=str)
     detail = f"figures as of {', '.join(str(d) for d in other)}" if other else f"figures as of {as_of}"
-    return Verdict(product, "as_of", "block", not other, detail, action=action, rows=presentable_rows({"as_of": d} for d in other))
+    return PRODUCT_CHECKS["as_of"].of_product(product, not other, detail, [{"as_of": d} for d in other])
 
 
 @dataclass(frozen=True)
@@ -216,21 +223,21 @@ class Baseline:
 
 def rows_verdict(product: str, now: Mapping[tuple[str, str], int], baseline: Baseline | None) -> Verdict:
     """A product that had figures must not go out empty; one that never had any is only worth a warning."""
-    action = "Find out why no row of the product's sources is counted any more."
+    check = PRODUCT_CHECKS["rows"]
     count = sum(now.values())
     had = sum(baseline.rows.values()) if baseline else 0
     if count:
-        return Verdict(product, "rows", "block", True, f"{count} rows of {len({k for k, _ in now})} KPIs", action=action)
+        return check.of_product(product, True, f"{count} rows of {len({k for k, _ in now})} KPIs")
     if had:
-        return Verdict(product, "rows", "block", False, f"no rows, {had} in release {baseline.version if baseline else ''}", action=action)
-    return Verdict(product, "rows", "warn", False, "no rows: no source has delivered what this product counts", action=action)
+        return check.of_product(product, False, f"no rows, {had} in release {baseline.version if baseline else ''}")
+    return check.of_product(product, False, "no rows: no source has delivered what this product counts", severity="warn")
 
 
 def continuity_verdict(product: str, now: Mapping[tuple[str, str], int], baseline: Baseline | None) -> Verdict:
     """Against the release before: no KPI vanished, no row count halved or more than doubled by half again."""
-    action = "Compare with the release before; if the change is real, no action."
+    check = PRODUCT_CHECKS["continuity"]
     if baseline is None or not baseline.rows:
-        return Verdict(product, "continuity", "warn", True, "no earlier release to compare with", action=action)
+        return check.of_product(product, True, "no earlier release to compare with")
     jumps = []
     for kpi_id, grain in sorted({*now, *baseline.rows}):
         before, after = baseline.rows.get((kpi_id, grain), 0), now.get((kpi_id, grain), 0)
@@ -238,13 +245,13 @@ def continuity_verdict(product: str, now: Mapping[tuple[str, str], int], baselin
         if gone or (before >= JUMP_LEAST and abs(after - before) > JUMP_SHARE * before):
             jumps.append({"kpi_id": kpi_id, "grain": grain, "rows_before": before, "rows_now": after})
     if not jumps:
-        return Verdict(product, "continuity", "warn", True, f"rows per KPI and grain are like those of {baseline.version}", action=action)
+        return check.of_product(product, True, f"rows per KPI and grain are like those of {baseline.version}")
     first = jumps[0]
     detail = (
         f"{len(jumps)} KPI and grain pairs jump against {baseline.version}, the first {first['kpi_id']} by {first['grain']}: "
         f"{first['rows_before']} to {first['rows_now']} rows"
     )
-    return Verdict(product, "continuity", "warn", False, detail, action=action, rows=presentable_rows(jumps))
+    return check.of_product(product, False, detail, jumps)
 
 
 def restatement_verdict(candidate: Candidate, product: str, baseline: Baseline | None) -> Verdict:
@@ -252,10 +259,10 @@ def restatement_verdict(candidate: Candidate, product: str, baseline: Baseline |
 
     Late deliveries and corrections do move them; a move of more than a fifth and of more than 20 is worth a look.
     """
-    action = "Find the late or corrected delivery that explains it; if there is none, the model changed."
+    check = PRODUCT_CHECKS["restatement"]
     kpi = candidate.lineage.named("kpi")
     if baseline is None or kpi is None:
-        return Verdict(product, "restatement", "warn", True, "no earlier release to compare with", action=action)
+        return check.of_product(product, True, "no earlier release to compare with")
     try:
         candidate.connection.execute(f"attach if not exists {sql_text(baseline.database)} as baseline (read_only)")
         moved = candidate.rows(
@@ -279,10 +286,10 @@ def restatement_verdict(candidate: Candidate, product: str, baseline: Baseline |
     finally:
         candidate.connection.execute("detach database if exists baseline")
     if not moved:
-        return Verdict(product, "restatement", "warn", True, f"complete months are like those of {baseline.version}", action=action)
+        return check.of_product(product, True, f"complete months are like those of {baseline.version}")
     top = moved[0]
     detail = (
         f"{len(moved)} counts of complete months moved against {baseline.version}, most {top['kpi_id']} of {top['unit_code']} "
         f"in {top['period_start']:%Y-%m}: {top['part']} {top['before']:.0f} to {top['now']:.0f}"
     )
-    return Verdict(product, "restatement", "warn", False, detail, action=action, rows=presentable_rows(moved))
+    return check.of_product(product, False, detail, moved)

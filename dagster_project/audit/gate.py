@@ -24,6 +24,7 @@ from dagster_project.audit.checks import (
     folded,
     freshness_verdict,
     restatement_verdict,
+    rows_by_batch,
     rows_verdict,
     source_states,
 )
@@ -31,8 +32,11 @@ from dagster_project.audit.dbt_tests import RowOwners, run_dbt_tests
 from dagster_project.audit.expectations import Worker, WorkerError
 from dagster_project.audit.feeds import products_of_sources
 from dagster_project.audit.lineage import Lineage
+from dagster_project.audit.register import PRODUCT_CHECKS, SOURCE_CHECKS
 from dagster_project.audit.suites import Suite, all_suites
+from dagster_project.audit.usual import unusual_days
 from dagster_project.audit.verdict import NOT_AUDITED, Verdict, first_line, presentable_rows
+from dagster_project.audit.volume import shrinkage_verdict, volume_verdict
 from dagster_project.contracts.entities import Entity, load_entities
 from dagster_project.contracts.model import Contract
 from dagster_project.home import Home
@@ -135,7 +139,7 @@ def needs_verdicts(lineage: Lineage, gathered: Mapping[str, Sequence[Verdict]]) 
         missing = sorted(held & set(needed))
         if needed:
             detail = f"{', '.join(missing)} is held" if missing else f"{', '.join(needed)} passed"
-            verdicts.append(Verdict(product, "needs", "block", not missing, detail, action="Put right what holds the product it needs."))
+            verdicts.append(PRODUCT_CHECKS["needs"].of_product(product, not missing, detail))
     return verdicts
 
 
@@ -180,14 +184,19 @@ class _Asked:
 
 def _source_verdicts(home: Home, candidate: Candidate, contracts: Sequence[Contract]) -> dict[str, dict[str, Verdict]]:
     states = source_states(home, candidate, contracts)
-    return {
-        contract.id: {
-            "deliveries": delivery_verdict(contract, states[contract.id]),
-            "balance": balance_verdict(contract, states[contract.id]),
-            "freshness": freshness_verdict(contract, states[contract.id], candidate.as_of),
-        }
-        for contract in contracts
-    }
+    batches, unusual = rows_by_batch(home, candidate), unusual_days(candidate)
+    of_source = {}
+    for contract in contracts:
+        state, delivered = states[contract.id], batches.get(contract.id, {})
+        verdicts = (
+            delivery_verdict(contract, state),
+            balance_verdict(contract, state),
+            freshness_verdict(contract, state, candidate.as_of),
+            volume_verdict(contract, delivered, unusual),
+            shrinkage_verdict(contract, delivered),
+        )
+        of_source[contract.id] = {v.check: v for v in verdicts}
+    return of_source
 
 
 def judge(
@@ -211,7 +220,7 @@ def judge(
     fed = products_of_sources(candidate, contracts, entities)
     for product, verdicts in gathered.items():
         read = [of_source[c.id] for c in contracts if product in fed[c.id]]
-        for check in ("deliveries", "balance", "freshness") if read else ():
+        for check in SOURCE_CHECKS if read else ():
             verdict = folded(product, check, [v[check] for v in read])
             shows_it = check == "deliveries" and candidate.lineage.describes_sources(product)
             verdicts.append(replace(verdict, severity="warn") if shows_it else verdict)

@@ -1,0 +1,135 @@
+"""Every check that the gate makes itself: its name in two languages, how much it matters, whose it is and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dagster_project.audit.verdict import DEFAULT_OWNER, Severity, Verdict, presentable_rows
+
+OWNER_OF_THE_SOURCE = "owner of the source"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check. ``owner`` is OWNER_OF_THE_SOURCE where the contract names who acts."""
+
+    name: str
+    zh: str
+    severity: Severity
+    finds: str
+    action: str
+    owner: str = DEFAULT_OWNER
+
+    def of_source(self, source_id: str, owner: str, passed: bool, detail: str, rows: Iterable[Mapping[str, Any]] = ()) -> Verdict:
+        """The verdict on a source, which is folded into those of the products that it feeds."""
+        return Verdict("", self.name, self.severity, passed, detail, owner, self.action, presentable_rows(rows), source_id)
+
+    def of_product(
+        self, product: str, passed: bool, detail: str, rows: Iterable[Mapping[str, Any]] = (), severity: Severity | None = None
+    ) -> Verdict:
+        return Verdict(product, self.name, severity or self.severity, passed, detail, self.owner, self.action, presentable_rows(rows))
+
+
+def _by_name(*checks: Check) -> dict[str, Check]:
+    return {check.name: check for check in checks}
+
+
+SOURCE_CHECKS: Mapping[str, Check] = _by_name(
+    Check(
+        "deliveries",
+        "交付可用",
+        "block",
+        "A batch is held or failed: figures would be of an older state, or lack a delivery.",
+        "Read the receipt's detail; put the delivery or the contract right and run the night again.",
+        OWNER_OF_THE_SOURCE,
+    ),
+    Check(
+        "balance",
+        "文件到数据池平衡",
+        "block",
+        "Per file, rows read are not accepted + quarantined + duplicate + filtered; or rows accepted are not those in the pool.",
+        "Rows were lost or doubled between landing and pool: ingest the batch again, then look for the fault in ingest.",
+        OWNER_OF_THE_SOURCE,
+    ),
+    Check(
+        "freshness",
+        "应到未到",
+        "warn",
+        "A delivery that the cadence expects is missing: the figures stand, on less.",
+        "Ask the owner of the source for the delivery.",
+        OWNER_OF_THE_SOURCE,
+    ),
+    Check(
+        "volume",
+        "交付量异常",
+        "warn",
+        "The newest batch has far fewer or more rows than those of the same weekday in the last eight weeks "
+        "(median and MAD of √rows; on holidays and around the Spring Festival, than on any weekday).",
+        "Ask whether the delivery is whole, or holds another period too; if the change is real, no action.",
+        OWNER_OF_THE_SOURCE,
+    ),
+    Check(
+        "shrinkage",
+        "全量缩减",
+        "block",
+        "A full extract lost more than half of its rows: every row that is absent would count as deleted.",
+        "Have the full extract delivered again; if the rows are really gone, deliver them once more marked as deleted or waive the check.",
+        OWNER_OF_THE_SOURCE,
+    ),
+)
+
+PRODUCT_CHECKS: Mapping[str, Check] = _by_name(
+    Check(
+        "built",
+        "模型构建",
+        "block",
+        "A model that the product is made of was not built without an error by the build that was sealed.",
+        "Read dbt's message, put the model right and build again.",
+    ),
+    Check(
+        "as_of",
+        "处理日一致",
+        "block",
+        "Figures are not of the night processed.",
+        "Build the candidate again from its start.",
+    ),
+    Check(
+        "rows",
+        "有数可发",
+        "block",
+        "The product has no figure although the last release had some (a warning when none ever had).",
+        "Find out why no row of the product's sources is counted.",
+    ),
+    Check(
+        "continuity",
+        "与上期行数衔接",
+        "warn",
+        "Against the release before, a KPI vanished, or its rows by grain fell or rose by more than half.",
+        "Compare with the release before; if the change is real, no action.",
+    ),
+    Check(
+        "restatement",
+        "已发布数字重述",
+        "warn",
+        "Against the release before, counts of months that were complete then moved by more than a fifth and by more than 20.",
+        "Find the late or corrected delivery that explains it; if there is none, the model changed.",
+    ),
+    Check(
+        "needs",
+        "所需产品",
+        "block",
+        "A product whose figures this one prints is held.",
+        "Put right what holds the product it needs.",
+    ),
+    Check(
+        "last good bundle",
+        "上一合格版本可读",
+        "block",
+        "The product is held and its last good state cannot be read.",
+        "Put right what holds the product; its next good night replaces the bundle.",
+    ),
+)
+
+CHECKS: Mapping[str, Check] = {**SOURCE_CHECKS, **PRODUCT_CHECKS}
