@@ -98,6 +98,16 @@ DEFAULT_TESTS: dict[str, dict[str, Any]] = {
 }
 
 
+DELIVERED = {
+    "incident": ("incident_id", "unit_code", "channel", "reported_at", "arrived_at"),
+    "mediation": ("dispute_id", "incident_id", "unit_code", "opened_at", "closed_at", "result"),
+}
+COLUMN_CHANGES: dict[str, dict[str, Any]] = {
+    "channel": {"codes": {"1": "phone", "2": "app"}},
+    "result": {"codes": {"1": "agreement", "2": "no_agreement"}},
+}
+
+
 def contract(source_id: str, entity: str, **changes: Any) -> Contract:
     raw: dict[str, Any] = {
         "id": source_id,
@@ -111,7 +121,7 @@ def contract(source_id: str, entity: str, **changes: Any) -> Contract:
         "landing": {"glob": f"{source_id}/*.csv", "batch": {"path": r"(\d{8})", "format": "%Y%m%d"}},
         "format": {"kind": "csv"},
         "extract": {"mode": "append"},
-        "columns": {"unit_code": {"from": "unit"}},
+        "columns": {name: {"from": name, **COLUMN_CHANGES.get(name, {})} for name in DELIVERED[entity]},
     }
     return Contract.model_validate({**raw, **changes})
 
@@ -130,6 +140,7 @@ class AuditHome:
     models: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = field(default_factory=lambda: dict(MODELS))
     first_day: dt.date | None = None
     builds: int = 0
+    rows_per_batch: int = 10
 
     @property
     def home(self) -> Home:
@@ -193,12 +204,22 @@ class AuditHome:
             f"""
             create table receipt as
             select source_id, day::date as batch_date, source_id || '/' || strftime(day, '%Y%m%d') || '.csv' as file_name, 'aa' as sha256, 100::bigint as bytes,
-                'utf-8' as encoding, 12::bigint as rows_read, 10::bigint as rows_accepted, 1::bigint as rows_quarantined, 1::bigint as rows_duplicate,
+                'utf-8' as encoding, {self.rows_per_batch + 2}::bigint as rows_read, {self.rows_per_batch}::bigint as rows_accepted, 1::bigint as rows_quarantined, 1::bigint as rows_duplicate,
                 0::bigint as rows_filtered, 0.123::decimal(18,3) as seconds, 'v1' as contract_version, 'ok' as status, null::varchar as detail
             from (values ('calls'), ('disputes')) as s(source_id), {days}
             """
         )
-        memory.execute("create table pool_row as select source_id, batch_date, 1::bigint as row_count from receipt, range(10)")
+        memory.execute(
+            f"""
+            create table pool_row as
+            select source_id, batch_date, 1::bigint as row_count, n, false as is_deleted, if(n % 2 = 0, 'A', 'B') as unit_code,
+                'I' || (batch_date - if(source_id = 'calls', 0, 1)) || '-' || n as incident_id, 'D' || batch_date || '-' || n as dispute_id,
+                if(n % 5 = 0, 'app', 'phone') as channel, if(n % 5 = 0, 'no_agreement', 'agreement') as result,
+                batch_date + interval 8 hour as reported_at, batch_date + interval 9 hour as arrived_at,
+                batch_date + interval 9 hour as opened_at, batch_date + interval 10 hour as closed_at
+            from receipt, range({self.rows_per_batch}) as r(n)
+            """
+        )
         if receipts:
             memory.execute(receipts)
         memory.execute(

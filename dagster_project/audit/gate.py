@@ -33,6 +33,7 @@ from dagster_project.audit.expectations import Worker, WorkerError
 from dagster_project.audit.feeds import products_of_sources
 from dagster_project.audit.lineage import Lineage
 from dagster_project.audit.register import PRODUCT_CHECKS, SOURCE_CHECKS
+from dagster_project.audit.relations import relation_verdicts
 from dagster_project.audit.suites import Suite, all_suites
 from dagster_project.audit.usual import unusual_days
 from dagster_project.audit.verdict import NOT_AUDITED, Verdict, first_line, presentable_rows
@@ -182,7 +183,9 @@ class _Asked:
         ]
 
 
-def _source_verdicts(home: Home, candidate: Candidate, contracts: Sequence[Contract]) -> dict[str, dict[str, Verdict]]:
+def _source_verdicts(
+    home: Home, candidate: Candidate, contracts: Sequence[Contract], entities: Mapping[str, Entity]
+) -> dict[str, dict[str, Verdict]]:
     states = source_states(home, candidate, contracts)
     batches, unusual = rows_by_batch(home, candidate), unusual_days(candidate)
     of_source = {}
@@ -194,6 +197,7 @@ def _source_verdicts(home: Home, candidate: Candidate, contracts: Sequence[Contr
             freshness_verdict(contract, state, candidate.as_of),
             volume_verdict(contract, delivered, unusual),
             shrinkage_verdict(contract, delivered),
+            *relation_verdicts(home, candidate, contract, contracts, entities, max(delivered, default=None)),
         )
         of_source[contract.id] = {v.check: v for v in verdicts}
     return of_source
@@ -214,9 +218,9 @@ def judge(
     gathered: dict[str, list[Verdict]] = {product: [] for product in candidate.lineage.products}
 
     say(f"gate: balance and deliveries of {len(contracts)} sources")
-    of_source = _source_verdicts(home, candidate, contracts)
-    figures, trouble = _figures(candidate)
     entities = load_entities()
+    of_source = _source_verdicts(home, candidate, contracts, entities)
+    figures, trouble = _figures(candidate)
     fed = products_of_sources(candidate, contracts, entities)
     for product, verdicts in gathered.items():
         read = [of_source[c.id] for c in contracts if product in fed[c.id]]

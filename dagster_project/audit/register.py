@@ -78,6 +78,40 @@ SOURCE_CHECKS: Mapping[str, Check] = _by_name(
         "Have the full extract delivered again; if the rows are really gone, deliver them once more marked as deleted or waive the check.",
         OWNER_OF_THE_SOURCE,
     ),
+    Check(
+        "orphans",
+        "关联缺失",
+        "warn",
+        "Of the rows of the newest batch, more than the declared share name a row of another entity that is not in the pool.",
+        "Ask for the delivery that holds the rows named; late ones are normal, so look again after the next night.",
+        OWNER_OF_THE_SOURCE,
+    ),
+    Check(
+        "detached",
+        "关联断裂",
+        "block",
+        "More than half of the rows of the newest batch name rows that are not in the pool: numbers are written otherwise, or their source "
+        "did not deliver.",
+        "Compare the numbers as delivered by both sources; correct the contract or have the delivery repeated.",
+        OWNER_OF_THE_SOURCE,
+    ),
+    Check(
+        "times",
+        "时间顺序",
+        "warn",
+        "In the newest batch, times stand in the wrong order (call ≤ dispatch ≤ arrival ≤ end; report ≤ event …) in more than the declared "
+        "share of rows.",
+        "Show the rows to the owner of the source; figures of durations leave them out and count them.",
+        OWNER_OF_THE_SOURCE,
+    ),
+    Check(
+        "reversed",
+        "时间倒置",
+        "block",
+        "In the newest batch, times stand in the wrong order in more than half of the rows: columns were exchanged or read in a wrong format.",
+        "Compare the columns of the delivery with the contract; correct the one that is wrong and run the night again.",
+        OWNER_OF_THE_SOURCE,
+    ),
 )
 
 PRODUCT_CHECKS: Mapping[str, Check] = _by_name(

@@ -47,6 +47,30 @@ class EntityColumn:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """A column that names a row of another entity. Late parents are normal: a share of ``tolerance`` may have none.
+
+    ``own_time`` is not before ``their_time`` of the row named, but for a share of ``early``.
+    """
+
+    column: str
+    entity: str
+    to: str
+    tolerance: float
+    own_time: str | None = None
+    their_time: str | None = None
+    early: float = 0.0
+
+
+@dataclass(frozen=True)
+class TimeOrder:
+    """Columns in the order in which their times come (equal ones are in order), but for a share of ``tolerance``."""
+
+    columns: tuple[str, ...]
+    tolerance: float
+
+
+@dataclass(frozen=True)
 class Entity:
     """A canonical record type: its own columns, followed in the pool by the columns that every row carries.
 
@@ -58,6 +82,8 @@ class Entity:
     every_row: tuple[EntityColumn, ...]
     kind_column: str | None = None
     kinds: str | None = None
+    references: tuple[Reference, ...] = ()
+    times: tuple[TimeOrder, ...] = ()
 
     @cached_property
     def by_name(self) -> dict[str, EntityColumn]:
@@ -98,5 +124,28 @@ def load_entities(*paths: Path) -> dict[str, Entity]:
                 if clash:
                     raise EntityError(f"{where}: column names {sorted(clash)} are taken by the columns that every row carries")
                 meta = (table.get("config") or {}).get("meta") or {}
-                entities[table["name"]] = Entity(table["name"], columns, every_row, meta.get("kind_column"), meta.get("kinds"))
+                entities[table["name"]] = Entity(
+                    table["name"],
+                    columns,
+                    every_row,
+                    meta.get("kind_column"),
+                    meta.get("kinds"),
+                    tuple(Reference(**declared) for declared in meta.get("references", ())),
+                    tuple(TimeOrder(tuple(declared["columns"]), declared["tolerance"]) for declared in meta.get("times", ())),
+                )
+    for entity in entities.values():
+        _check_relations(entity, entities)
     return entities
+
+
+def _check_relations(entity: Entity, entities: dict[str, Entity]) -> None:
+    """Every column that a reference or an order of times names exists."""
+    for reference in entity.references:
+        own = {reference.column, *filter(None, [reference.own_time])}
+        theirs = {reference.to, *filter(None, [reference.their_time])}
+        parent = entities.get(reference.entity)
+        if not own <= set(entity.by_name) or parent is None or not theirs <= set(parent.by_name):
+            raise EntityError(f"entity '{entity.name}': the reference of '{reference.column}' names what does not exist")
+    for order in entity.times:
+        if not set(order.columns) <= set(entity.by_name):
+            raise EntityError(f"entity '{entity.name}': the order of times {list(order.columns)} names a column that does not exist")

@@ -358,6 +358,9 @@ class Rule(_Part):
 class Tolerance(_Part):
     quarantined_share: float = Field(0.05, ge=0, le=1, description="a batch with a larger share of rejected rows is held")
     volume_drop: float | None = Field(None, gt=0, le=1, description="warn when rows fall short of recent batches by more than this share")
+    orphan_share: float | None = Field(
+        None, ge=0, le=1, description="share of rows that may name a row of another entity that is not there; else that of the entity"
+    )
 
 
 class Reduce(_Part):

@@ -333,7 +333,9 @@ BALANCE: dict[str, dict[str, Any]] = {
     "a pool file that lost a row": {
         "pool_tamper": f"delete from pool_row where rowid = (select max(rowid) from pool_row where source_id = 'calls' and batch_date = date '{NIGHT}')"
     },
-    "a pool file that nobody knows": {"pool_tamper": f"insert into pool_row values ('calls', date '{MONTH - dt.timedelta(days=1)}', 1)"},
+    "a pool file that nobody knows": {
+        "pool_tamper": f"insert into pool_row (source_id, batch_date, row_count) values ('calls', date '{MONTH - dt.timedelta(days=1)}', 1)"
+    },
     "an inventory that disagrees": {
         "pool_tamper": f"update batch set rows_accepted = 9 where source_id = 'calls' and batch_date = date '{NIGHT}'"
     },
@@ -349,9 +351,7 @@ def test_what_does_not_balance_holds_the_products_that_read_it(name: str, pool: 
 
 
 def test_rows_that_stand_for_several_balance_by_their_count(pool: AuditHome, expectations_worker: Worker) -> None:
-    reduced = (
-        "create or replace table pool_row as select source_id, batch_date, sum(row_count)::bigint as row_count from pool_row group by all"
-    )
+    reduced = "create or replace table pool_row as select * replace (5::bigint as row_count) from pool_row where n in (0, 1)"
     pool.build(pool_tamper=reduced)
     assert _audit(pool, expectations_worker).held == {}
 
