@@ -9,6 +9,7 @@ another. Whatever moment a process is killed at, readers see a whole release and
 """
 
 from dagster_project.release.asking import Asked, asking
+from dagster_project.release.diff import ReleaseDiff, compare, releases_to_compare
 from dagster_project.release.history import published_on
 from dagster_project.release.publish import PublishResult, gate_and_publish
 from dagster_project.release.record import Release, ReleaseError, current_release, list_releases, release_of, unreadable
@@ -18,8 +19,10 @@ __all__ = [
     "Asked",
     "PublishResult",
     "Release",
+    "ReleaseDiff",
     "ReleaseError",
     "asking",
+    "compare",
     "current_release",
     "gate_and_publish",
     "list_releases",
@@ -27,6 +30,7 @@ __all__ = [
     "open_release",
     "published_on",
     "release_of",
+    "releases_to_compare",
     "rollback",
     "unreadable",
     "verify",
