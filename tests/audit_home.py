@@ -66,6 +66,21 @@ KPI = """
     from grained join kpi_catalogue as c using (kpi_id) join unit as u using (unit_code)
 """
 
+STATISTICS = """
+    create table statistic as
+    with filled as (
+        select source_id, batch_date, row_count, column_name, coalesce(code, '') as code
+        from (select source_id, batch_date, row_count, incident_id, channel, result from pool_row)
+        unpivot include nulls (code for column_name in (incident_id, channel, result))
+    )
+    select source_id, batch_date, column_name, if(column_name = 'incident_id' and code <> '', 'given', code) as code,
+        sum(row_count)::bigint as rows
+    from filled group by all
+    union all
+    select distinct source_id, batch_date, column_name, '', 0
+    from filled group by all having count(*) filter (where code = '') = 0
+"""
+
 MODELS: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {
     "unit": ("marts", (), {}),
     "kpi_catalogue": ("marts", (), {}),
@@ -228,13 +243,14 @@ class AuditHome:
         )
         if pool_tamper:
             memory.execute(pool_tamper)
+        memory.execute(STATISTICS)
         memory.execute(f"create table night as select date '{as_of}' as as_of")
         memory.execute(
             "create table source as select * from (values ('calls', 'v1'), ('disputes', 'v1')) as s(source_id, contract_version)"
         )
         control = home.warehouse / "control"
         control.mkdir(parents=True, exist_ok=True)
-        for table in ("night", "source", "batch", "receipt"):
+        for table in ("night", "source", "batch", "receipt", "statistic"):
             memory.execute(f"copy {table} to {_q(control / f'{table}.parquet')} (format parquet)")
         for source, entity in (("calls", "incident"), ("disputes", "mediation")):
             folder = home.pool / entity / f"source={source}"

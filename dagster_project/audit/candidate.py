@@ -16,7 +16,7 @@ import duckdb
 from dagster_project.audit.lineage import Lineage, Node, read_lineage
 from dagster_project.home import Home
 
-CONTROL_TABLES = ("night", "source", "batch", "receipt")
+CONTROL_TABLES = ("night", "source", "batch", "receipt", "statistic")
 BUILT = frozenset({"success", "no-op"})
 SEAL = "candidate.seal.json"
 SCRATCH = "gate"

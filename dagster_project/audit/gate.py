@@ -29,6 +29,7 @@ from dagster_project.audit.checks import (
     source_states,
 )
 from dagster_project.audit.dbt_tests import RowOwners, run_dbt_tests
+from dagster_project.audit.drift import drift_verdicts, shares_by_batch
 from dagster_project.audit.expectations import Worker, WorkerError
 from dagster_project.audit.feeds import products_of_sources
 from dagster_project.audit.lineage import Lineage
@@ -187,17 +188,19 @@ def _source_verdicts(
     home: Home, candidate: Candidate, contracts: Sequence[Contract], entities: Mapping[str, Entity]
 ) -> dict[str, dict[str, Verdict]]:
     states = source_states(home, candidate, contracts)
-    batches, unusual = rows_by_batch(home, candidate), unusual_days(candidate)
+    batches, shares, unusual = rows_by_batch(home, candidate), shares_by_batch(home, candidate), unusual_days(candidate)
     of_source = {}
     for contract in contracts:
         state, delivered = states[contract.id], batches.get(contract.id, {})
+        newest = max(delivered, default=None)
         verdicts = (
             delivery_verdict(contract, state),
             balance_verdict(contract, state),
             freshness_verdict(contract, state, candidate.as_of),
             volume_verdict(contract, delivered, unusual),
             shrinkage_verdict(contract, delivered),
-            *relation_verdicts(home, candidate, contract, contracts, entities, max(delivered, default=None)),
+            *drift_verdicts(contract, shares.get(contract.id, {}), newest),
+            *relation_verdicts(home, candidate, contract, contracts, entities, newest),
         )
         of_source[contract.id] = {v.check: v for v in verdicts}
     return of_source

@@ -79,6 +79,23 @@ SOURCE_CHECKS: Mapping[str, Check] = _by_name(
         OWNER_OF_THE_SOURCE,
     ),
     Check(
+        "drift",
+        "空值与代码漂移",
+        "warn",
+        "In the newest batch, the share of missing values or of a code in a column lies outside that of the batches before it, by more "
+        "than ten points and more than chance.",
+        "Ask the owner of the source what changed; new codes and forms need the contract changed.",
+        OWNER_OF_THE_SOURCE,
+    ),
+    Check(
+        "emptied",
+        "字段空缺",
+        "block",
+        "A column that used to be filled is empty in nine rows of ten of the newest batch.",
+        "The delivery lost a column or the system renamed its values: correct the contract or have the delivery repeated.",
+        OWNER_OF_THE_SOURCE,
+    ),
+    Check(
         "orphans",
         "关联缺失",
         "warn",

@@ -35,6 +35,7 @@ from dagster_project.ingest.readers import RawChunk, RawReject, UnreadableFile, 
 from dagster_project.ingest.receipts import BatchReceipt, FileReceipt, Receipts, Status
 from dagster_project.ingest.reduction import Reducer
 from dagster_project.ingest.statement import active_corrections
+from dagster_project.ingest.statistics import batch_statistics
 
 SAY_EVERY_SECONDS = 5.0
 UNREADABLE = "unreadable_file"
@@ -354,7 +355,9 @@ def _commit(home: Home, work: _Work, receipts: Receipts, status: Status, held: l
         _now(),
         **{"entity": contract.entity, **good},
     )
-    receipts.record(receipt, files)
+    with _clock(work, "statistics"):
+        statistics = None if held else batch_statistics(work.path, contract, work.mapping.entity)
+    receipts.record(receipt, files, statistics)
     if former is not None and former.in_pool and not held and former.entity != contract.entity:
         batch_path(home, former.entity, contract.id, plan.batch_date).unlink(missing_ok=True)
     return receipt, files

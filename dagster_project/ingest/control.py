@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import cache
@@ -22,6 +24,10 @@ from dagster_project.ingest.receipts import BatchReceipt, FileReceipt, Receipts
 
 CONTROL_YAML = POOL_SOURCE_YAML.with_name("control.yml")
 CONTROL_TABLES = ("night", "source", "batch", "receipt")
+STATISTIC = pa.schema(
+    [("source_id", pa.string()), ("batch_date", pa.date32()), ("column_name", pa.string()), ("code", pa.string()), ("rows", pa.int64())]
+)
+STATISTICS_OF_BATCHES = 15
 
 
 @cache
@@ -52,17 +58,32 @@ def write_control(home: Home, contracts: Iterable[Contract], as_of: dt.date, ent
     with Receipts(home) as receipts:
         batches = [b for b in receipts.batches() if entity_of.get(b.source_id) == b.entity and b.batch_date <= as_of]
         files = [f for f in receipts.files() if f.source_id in entity_of and f.batch_date <= as_of]
+        statistics = _statistics(receipts, [b for b in batches if b.in_pool])
     _write(home, "night", [{"as_of": as_of}])
     _write(home, "source", [_source(c, schemas.get(c.entity)) for c in chosen])
     _write(home, "batch", [_batch(b) for b in batches if b.in_pool])
     _write(home, "receipt", [_receipt(f) for f in files])
+    _write(home, "statistic", statistics, STATISTIC)
 
 
-def _write(home: Home, table: str, rows: list[dict[str, Any]]) -> None:
+def _statistics(receipts: Receipts, batches: list[BatchReceipt]) -> list[dict[str, Any]]:
+    """What the newest batches of every source hold by column; the gate compares the last of them with those before. No model reads it."""
+    newest: dict[str, list[BatchReceipt]] = defaultdict(list)
+    for batch in batches:
+        newest[batch.source_id].append(batch)
+    return [
+        {"source_id": batch.source_id, "batch_date": batch.batch_date, **dataclasses.asdict(count)}
+        for of_source in newest.values()
+        for batch in of_source[-STATISTICS_OF_BATCHES:]
+        for count in receipts.statistics(batch.source_id, batch.batch_date)
+    ]
+
+
+def _write(home: Home, table: str, rows: list[dict[str, Any]], schema: pa.Schema | None = None) -> None:
     path: Path = home.warehouse / "control" / f"{table}.parquet"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = draft_of(path)
-    pq.write_table(pa.Table.from_pylist(rows, schema=control_schema(table)), draft, compression="zstd", store_schema=False)
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema or control_schema(table)), draft, compression="zstd", store_schema=False)
     put_in_place(draft, path)
 
 

@@ -1,7 +1,8 @@
 """Receipts: what was delivered, what became of it, and from what every batch of the pool was made. One SQLite file per home.
 
 The table ``receipt`` speaks of the latest attempt at a file, ``batch`` of the latest attempt at a batch *and* of what the pool holds
-of it: after an attempt that was held, the columns from ``rows_accepted`` to ``content_hash`` still describe the last good one.
+of it: after an attempt that was held, the columns from ``rows_accepted`` to ``content_hash`` still describe the last good one, and so
+does ``statistic``, which counts values missing and codes by column of what the pool holds.
 """
 
 from __future__ import annotations
@@ -10,16 +11,17 @@ import dataclasses
 import datetime as dt
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal
 
 from dagster_project.home import Home
+from dagster_project.ingest.statistics import CodeCount
 
 Status = Literal["ok", "held", "failed"]
-LAYOUT = 1
+LAYOUT = 2
 
 _TABLES = """
 create table if not exists receipt (
@@ -58,6 +60,14 @@ create table if not exists batch (
     pool_bytes integer not null,
     content_hash text not null,
     primary key (source_id, batch_date)
+) without rowid;
+create table if not exists statistic (
+    source_id text not null,
+    batch_date text not null,
+    column_name text not null,
+    code text not null,
+    rows integer not null,
+    primary key (source_id, batch_date, column_name, code)
 ) without rowid;
 """
 
@@ -123,11 +133,11 @@ class Receipts:
         self._connection.execute("pragma journal_mode = wal")
         self._connection.execute("pragma synchronous = full")
         version = self._connection.execute("pragma user_version").fetchone()[0]
-        if version not in (0, LAYOUT):
+        if version > LAYOUT:
             raise RuntimeError(
                 f"{home.receipts} was written by a newer release of this project (layout {version}, this one reads {LAYOUT})"
             )
-        if version == 0:
+        if version < LAYOUT:
             self._connection.executescript(_TABLES)
             self._connection.execute(f"pragma user_version = {LAYOUT}")
 
@@ -162,9 +172,17 @@ class Receipts:
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
-    def record(self, batch: BatchReceipt, files: Iterable[FileReceipt]) -> None:
-        """Put the receipts of one batch in the place of its former ones, in one transaction."""
+    def statistics(self, source_id: str, batch_date: dt.date) -> list[CodeCount]:
+        """What the pool holds of a batch by column."""
+        return [
+            CodeCount(r["column_name"], r["code"], r["rows"]) for r in self._rows("statistic", source_id, "column_name, code", batch_date)
+        ]
+
+    def record(self, batch: BatchReceipt, files: Iterable[FileReceipt], statistics: Sequence[CodeCount] | None = None) -> None:
+        """Put the receipts of one batch in the place of its former ones, in one transaction; without ``statistics`` those stay."""
         with self._transaction():
+            if statistics is not None:
+                self._count(batch, statistics)
             self._connection.execute(
                 "delete from receipt where source_id = ? and batch_date = ?", (batch.source_id, batch.batch_date.isoformat())
             )
@@ -186,8 +204,14 @@ class Receipts:
     def forget(self, source_id: str, batch_date: dt.date) -> None:
         """Drop the receipts of a batch that no longer exists."""
         with self._transaction():
-            for table in ("receipt", "batch"):
+            for table in ("receipt", "batch", "statistic"):
                 self._connection.execute(f"delete from {table} where source_id = ? and batch_date = ?", (source_id, batch_date.isoformat()))
+
+    def _count(self, batch: BatchReceipt, statistics: Sequence[CodeCount]) -> None:
+        place = (batch.source_id, batch.batch_date.isoformat())
+        self._connection.execute("delete from statistic where source_id = ? and batch_date = ?", place)
+        rows = [(*place, s.column_name, s.code, s.rows) for s in statistics]
+        self._connection.executemany("insert into statistic values (?, ?, ?, ?, ?)", rows)
 
     def _insert(self, table: str, receipt: FileReceipt | BatchReceipt) -> None:
         values = {**dataclasses.asdict(receipt), "batch_date": receipt.batch_date.isoformat()}

@@ -73,7 +73,19 @@ CASES: dict[str, Case] = {
     "call numbers written otherwise": Case(
         spoilt("disputes", "incident_id = lower(incident_id)", 40),
         trips("mediation detached"),
-        spoilt("disputes", "incident_id = null", 40),
+        spoilt("disputes", "incident_id = lower(incident_id)", 4),
+        {"rows_per_batch": 40},
+    ),
+    "a channel that nobody used before": Case(
+        spoilt("calls", "channel = 'app'", 30),
+        trips("incident drift"),
+        spoilt("calls", "channel = 'app'", 10),
+        {"rows_per_batch": 40},
+    ),
+    "a column that came empty": Case(
+        spoilt("disputes", "result = null", 40),
+        trips("mediation emptied", "mediation drift"),
+        spoilt("disputes", "result = null", 4),
         {"rows_per_batch": 40},
     ),
     "arrivals before their report": Case(
