@@ -25,9 +25,9 @@ UNITS = (
 
 CATALOGUE = """
     select * from (values
-        ('INC-1', 'incident', '警情量', 'Incidents received', 'count', 1),
-        ('MED-1', 'mediation', '调解成功率', 'Mediation success', 'proportion', 1)
-    ) as c(kpi_id, product, kpi_name_zh, kpi_name_en, kind, value_scale)
+        ('INC-1', 'incident', '警情量', 'Incidents received', 'count', 1, 'sum', 0, 'row'),
+        ('MED-1', 'mediation', '调解成功率', 'Mediation success', 'proportion', 1, 'sum', 0, 'row')
+    ) as c(kpi_id, product, kpi_name_zh, kpi_name_en, kind, value_scale, time_rule, maturity_days, numerator_unit)
 """
 
 COUNTS = """
@@ -46,15 +46,18 @@ KPI = """
     ),
     grained as (
         select kpi_id, ancestor_code as unit_code, grain,
-            case grain when 'day' then day else date_trunc('month', day)::date end as period_start,
+            date_trunc(grain, day)::date as period_start,
             sum(numerator)::bigint as numerator, sum(denominator)::bigint as denominator
-        from fct_kpi_count join unit_ancestor using (unit_code), (values ('day'), ('month')) as g(grain)
+        from fct_kpi_count join unit_ancestor using (unit_code), (values ('day'), ('week'), ('month')) as g(grain)
         group by all
+    ),
+    dated as (
+        select *, case grain when 'day' then period_start when 'week' then period_start + 6 else last_day(period_start) end as period_end
+        from grained
     )
     select
         c.product, kpi_id, c.kpi_name_zh, c.kpi_name_en, unit_code, u.unit_name, u.unit_level, 'jurisdiction' as unit_role, 'period' as basis,
-        '' as slice, grain, period_start, case grain when 'day' then period_start else last_day(period_start) end as period_end,
-        (case grain when 'day' then period_start else last_day(period_start) end) <= date '{as_of}' as is_complete,
+        '' as slice, grain, period_start, period_end, period_end <= date '{as_of}' as is_complete,
         numerator, nullif(denominator, 0) as denominator,
         case when c.kind = 'count' then numerator::double else numerator::double / nullif(denominator, 0) end as value,
         null::double as lower95, null::double as upper95,
@@ -63,7 +66,7 @@ KPI = """
         null::double as pop_value, null::double as pop_ratio, null::double as pop_lower95, null::double as pop_upper95, null::double as pop_z,
         null::varchar as pop_verdict,
         false as series_break, false as suppressed, false as stale, date '{as_of}' as as_of, null::varchar as origin_release
-    from grained join kpi_catalogue as c using (kpi_id) join unit as u using (unit_code)
+    from dated join kpi_catalogue as c using (kpi_id) join unit as u using (unit_code)
 """
 
 STATISTICS = """
@@ -90,6 +93,7 @@ MODELS: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {
     "kpi": ("marts", ("fct_kpi_count", "kpi_catalogue", "unit"), {}),
     "mart_incident": ("marts", ("kpi",), {"product": "incident"}),
     "mart_mediation": ("marts", ("kpi",), {"product": "mediation"}),
+    "reconciliation": ("marts", ("kpi",), {}),
     "receipt": ("marts", (), {}),
 }
 
@@ -183,7 +187,9 @@ class AuditHome:
         home.candidate.unlink(missing_ok=True)
         with duckdb.connect(str(home.candidate)) as db:
             units = ", ".join(f"('{c}', '{n}', '{level}', {'null' if p is None else repr(p)})" for c, n, level, p in UNITS)
-            db.execute(f"create table unit as select * from (values {units}) as u(unit_code, unit_name, unit_level, parent_code)")
+            db.execute(
+                f"create table unit as select * from (values {units}) as u(unit_code, unit_name, unit_level, parent_code), (select 'C' as root_code, null::date as valid_to)"
+            )
             db.execute(f"create table kpi_catalogue as {CATALOGUE}")
             db.execute(f"create table int_count_incident as {COUNTS.format(as_of=as_of, first=first)}")
             db.execute(f"create table int_count_mediation as {DISPUTES.format(as_of=as_of, first=first)}")
@@ -194,6 +200,10 @@ class AuditHome:
                     f"create table mart_{product} as select unit_code, grain, period_start, period_end, numerator, denominator, value, 0.4 as rate_lower95, 0.5 as rate_upper95, 1 as gone "
                     f"from kpi where product = '{product}'"
                 )
+            db.execute(
+                "create table reconciliation as select 'disputes' as source_id, unit_code, period_start, kpi_id, numerator, denominator, "
+                "numerator as pool_numerator, denominator as pool_denominator from kpi where kpi_id = 'MED-1' and grain = 'month'"
+            )
             receipt = f"read_parquet({_q(home.warehouse / 'control' / 'receipt.parquet')})"
             db.execute(
                 f"create table receipt as select source_id as source, batch_date as batch, file_name as file, * exclude (source_id, batch_date, file_name) from {receipt}"

@@ -32,6 +32,7 @@ from dagster_project.audit.dbt_tests import RowOwners, run_dbt_tests
 from dagster_project.audit.drift import drift_verdicts, shares_by_batch
 from dagster_project.audit.expectations import Worker, WorkerError
 from dagster_project.audit.feeds import products_of_sources
+from dagster_project.audit.figures import figure_verdicts
 from dagster_project.audit.lineage import Lineage
 from dagster_project.audit.register import PRODUCT_CHECKS, SOURCE_CHECKS
 from dagster_project.audit.relations import relation_verdicts
@@ -244,6 +245,11 @@ def judge(
         verdicts.append(rows_verdict(product, own.rows, baseline))
         verdicts.append(continuity_verdict(product, own.rows, baseline))
         verdicts.append(restatement_verdict(candidate, product, baseline))
+
+    for verdict in figure_verdicts(
+        candidate, [p for p, verdicts in gathered.items() if any(v.check == "built" and v.passed for v in verdicts)]
+    ):
+        gathered[verdict.product].append(verdict)
 
     say(f"gate: {len(candidate.lineage.tests)} dbt tests")
     owners = RowOwners(_product_of_kpi(candidate), fed)

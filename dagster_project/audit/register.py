@@ -168,6 +168,35 @@ PRODUCT_CHECKS: Mapping[str, Check] = _by_name(
         "Find the late or corrected delivery that explains it; if there is none, the model changed.",
     ),
     Check(
+        "additivity",
+        "数字等于计数之和",
+        "block",
+        "A figure of the city is not the sum of the counts of its units and days, or a quarter or year not the sum of its months.",
+        "Look at int_kpi_figure and unit_ancestor: the figure was not derived from fct_kpi_count alone.",
+    ),
+    Check(
+        "coverage",
+        "单位失报",
+        "warn",
+        "A unit that counted at least twenty in a usual week of the last eight counted nothing in the last one (weeks of holidays aside).",
+        "Ask the unit and the owners of the sources whether its rows are missing, or stand under another unit code.",
+    ),
+    Check(
+        "plausibility",
+        "数字合理性",
+        "warn",
+        "Numerator or denominator of the city's last complete week or month lies far outside those of the eight before "
+        "(median and MAD of √count; periods of holidays aside).",
+        "Look at the sources of the KPI for that period; if the change is real, no action.",
+    ),
+    Check(
+        "reconciliation",
+        "与单位印发数核对",
+        "warn",
+        "Counts that a unit printed differ from the pool's by more than three and by more than five per cent.",
+        "Ask the unit which rows it counted; the pool's figure stands.",
+    ),
+    Check(
         "needs",
         "所需产品",
         "block",

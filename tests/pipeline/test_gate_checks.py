@@ -100,7 +100,7 @@ TAMPERINGS: dict[str, tuple[list[str], str, set[str]]] = {
     "a count twice": (
         [f"insert into fct_kpi_count select * from fct_kpi_count where kpi_id = 'INC-1' and unit_code = 'A' and day = date '{NIGHT}'"],
         "incident",
-        {"gx:fct_kpi_count keys: key unique"},
+        {"gx:fct_kpi_count keys: key unique", "additivity"},
     ),
     "a count on a day to come": (
         [f"insert into fct_kpi_count values ('INC-1', 'A', date '{NIGHT + dt.timedelta(days=1)}', '', 1, 0)"],

@@ -298,7 +298,7 @@ def test_a_complete_month_that_moves_warns_with_the_numbers(pool: AuditHome, rel
         ],
     )
     failed = {v.check: v for v in second.report.of_product["incident"] if not v.passed}
-    assert set(failed) == {"restatement"}
+    assert set(failed) == {"restatement", "additivity"}
     assert "INC-1 of C in 2023-12: numerator 217 to 434" in failed["restatement"].detail
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from audit_home import NIGHT, AuditHome, contract
+from audit_home import MODELS, NIGHT, AuditHome, contract
 
 from dagster_project.audit.expectations import Worker
 from dagster_project.audit.gate import GateReport, audit_candidate
 from dagster_project.audit.register import CHECKS
+from dagster_project.release import PublishResult, gate_and_publish
 
 TONIGHT = f"batch_date = date '{NIGHT}'"
 
@@ -49,6 +51,16 @@ def spoilt(source: str, change: str, rows: int) -> dict[str, str]:
 
 
 FULL = (contract("calls", "incident"), contract("disputes", "mediation", extract={"mode": "full", "key": ["dispute_id"]}))
+
+QUARTER = {"first_day": NIGHT - dt.timedelta(days=90)}
+MOVED_TO_A = (
+    "update fct_kpi_count as counted set numerator = if(unit_code = 'A', numerator + moved, 0) from "
+    "(select day, numerator as moved from fct_kpi_count where kpi_id = 'INC-1' and unit_code = 'B') as of_b "
+    "where counted.day = of_b.day and counted.day > date '{since}' and kpi_id = 'INC-1'"
+)
+SETTLED_WEEK = f"kpi_id = 'INC-1' and grain = 'week' and period_end between date '{NIGHT}' - 13 and date '{NIGHT}' - 7"
+LONG_OVER = f"period_end < date '{NIGHT}' - 1"
+MONTH_OF_A_AND_CITY = f"kpi_id = 'INC-1' and grain = 'month' and unit_code in ('A', 'C') and period_start = date '{NIGHT.replace(day=1)}'"
 
 CASES: dict[str, Case] = {
     "a fifth of the usual rows": Case(
@@ -100,6 +112,49 @@ CASES: dict[str, Case] = {
         spoilt("disputes", "closed_at = null", 40),
         {"rows_per_batch": 40},
     ),
+    "a unit that fell silent": Case(
+        {"tamper": [MOVED_TO_A.format(since=NIGHT - dt.timedelta(days=7))]},
+        trips("incident coverage"),
+        {"tamper": [MOVED_TO_A.format(since=NIGHT - dt.timedelta(days=6))]},
+        QUARTER,
+    ),
+    "three times the usual calls in the last settled week": Case(
+        {"tamper": [f"update kpi set numerator = 3 * numerator, value = 3 * value where {SETTLED_WEEK}"]},
+        trips("incident plausibility"),
+        {"tamper": [f"update kpi set numerator = numerator * 5 // 4, value = numerator * 5 // 4 where {SETTLED_WEEK}"]},
+        QUARTER,
+    ),
+    "a figure that is more than its counts": Case(
+        {"tamper": [f"update kpi set numerator = numerator + 1, value = value + 1 where {MONTH_OF_A_AND_CITY}"]},
+        trips("incident additivity"),
+        {
+            "tamper": [
+                f"update kpi set numerator = numerator + 1, value = value + 1 where {MONTH_OF_A_AND_CITY}",
+                f"update fct_kpi_count set numerator = numerator + 1 where kpi_id = 'INC-1' and unit_code = 'A' and day = date '{NIGHT}'",
+            ]
+        },
+    ),
+    "a unit that prints other counts": Case(
+        {"tamper": ["update reconciliation set numerator = numerator + 9 where unit_code = 'A'"]},
+        trips("mediation reconciliation"),
+        {"tamper": ["update reconciliation set numerator = numerator + 3 where unit_code = 'A'"]},
+    ),
+    "a model that dbt could not build": Case(
+        {"node_status": {"int_count_mediation": "error"}},
+        trips("mediation built"),
+        {"node_status": {"int_count_mediation": "no-op"}},
+    ),
+    "figures of the night before": Case(
+        {"tamper": [f"update kpi set as_of = date '{NIGHT - dt.timedelta(days=1)}' where product = 'mediation' and {LONG_OVER}"]},
+        trips("mediation as_of"),
+        {"tamper": [f"update kpi set as_of = date '{NIGHT}' where product = 'mediation'"]},
+    ),
+    "a product that prints figures of a held one": Case(
+        {"tamper": [f"update kpi set as_of = date '{NIGHT - dt.timedelta(days=1)}' where product = 'incident' and {LONG_OVER}"]},
+        trips("incident as_of", "mediation needs"),
+        {"tamper": ["update mart_incident set rate_lower95 = 0.5"]},
+        {"models": {**MODELS, "mart_mediation": ("marts", ("kpi",), {"product": "mediation", "needs": ["incident"]})}},
+    ),
     "a file that does not add up": Case(
         {"receipts": f"update receipt set rows_read = rows_read + 1 where source_id = 'calls' and {TONIGHT}"},
         trips("incident balance"),
@@ -146,10 +201,33 @@ def test_what_is_wrong_trips_its_checks_and_no_other(name: str, tmp_path: Path, 
     assert set(report.held) == {product for product, check in case.trips if CHECKS[check].severity == "block"}
     bad = [v for v in report.verdicts if not v.passed]
     assert all(v.owner and v.action and v.detail for v in bad)
-    assert all(v.rows for v in bad if v.check != "freshness")
+    assert all(v.rows for v in bad if v.check not in {"freshness", "needs"})
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_near_miss_trips_nothing(name: str, tmp_path: Path, expectations_worker: Worker) -> None:
     case = CASES[name]
     assert failed(audit(tmp_path, case, case.near_miss, expectations_worker)) == frozenset()
+
+
+def test_a_bad_night_is_held_and_the_good_one_after_it_heals_by_itself(tmp_path: Path, expectations_worker: Worker) -> None:
+    pool = AuditHome(tmp_path / "home")
+
+    def night(number: int, **given: Any) -> PublishResult:
+        as_of = NIGHT + dt.timedelta(days=number)
+        pool.build(as_of, **given)
+        return gate_and_publish(pool.home, as_of, pool.contracts, worker=expectations_worker)
+
+    pool.first_day = NIGHT.replace(day=1)
+    night(0)
+    bad = night(1, tamper=["delete from kpi where product = 'mediation'"])
+    assert failed(bad.report) == trips("mediation rows", "mediation continuity")
+    assert {name: p.status for name, p in bad.products.items()} == {"incident": "fresh", "mediation": "stale"}
+    good = night(2)
+    assert failed(good.report) == frozenset()
+    assert {name: p.status for name, p in good.products.items()} == {"incident": "fresh", "mediation": "fresh"}
+
+
+def test_every_check_of_the_register_has_a_case() -> None:
+    with_a_case = {check for case in CASES.values() for _, check in case.trips} | {"rows", "continuity"}
+    assert set(CHECKS) - with_a_case == {"restatement", "last good bundle"}, "these two stand in test_gate_release"

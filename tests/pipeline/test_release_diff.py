@@ -18,7 +18,8 @@ from dagster_project.release import PublishResult, ReleaseError, compare, gate_a
 NEXT = NIGHT + dt.timedelta(days=1)
 DECEMBER = "period_start < date '2024-01-01'"
 NEW_KPI = [
-    "insert into kpi_catalogue values ('INC-9', 'incident', '新指标', 'A new figure', 'count', 1)",
+    "insert into kpi_catalogue by name select 'INC-9' as kpi_id, 'incident' as product, '新指标' as kpi_name_zh, 'A new figure' as kpi_name_en, "
+    "'count' as kind, 1 as value_scale",
     "insert into kpi select * replace ('INC-9' as kpi_id, '新指标' as kpi_name_zh, 'A new figure' as kpi_name_en) from kpi "
     "where kpi_id = 'INC-1' and grain = 'month'",
 ]
@@ -26,6 +27,9 @@ RESTATED = [
     f"update kpi set numerator = numerator + 50, value = value + 50 where kpi_id = 'INC-1' and unit_code in ('A', 'C') and grain = 'month' and {DECEMBER}",
     f"update kpi set numerator = numerator + 1, value = (numerator + 1)::double / denominator where kpi_id = 'MED-1' and unit_code in ('B', 'C') and grain = 'month' and {DECEMBER}",
     "update kpi set numerator = numerator + 9, value = value + 9 where kpi_id = 'INC-1' and unit_code in ('A', 'C') and period_start >= date '2024-02-01'",
+    "update fct_kpi_count set numerator = numerator + 50 where kpi_id = 'INC-1' and unit_code = 'A' and day = date '2023-12-15'",
+    "update fct_kpi_count set numerator = numerator + 1 where kpi_id = 'MED-1' and unit_code = 'B' and day = date '2023-12-15'",
+    "update fct_kpi_count set numerator = numerator + 9 where kpi_id = 'INC-1' and unit_code = 'A' and day = date '2024-02-01'",
 ]
 
 
