@@ -153,10 +153,10 @@ def folded(product: str, check: str, of_sources: Sequence[Verdict]) -> Verdict:
     failed = [v for v in of_sources if not v.passed]
     first = (failed or list(of_sources))[0]
     if not failed:
-        return Verdict(product, check, first.severity, True, f"{len(of_sources)} sources", first.owner, first.action)
+        return Verdict(product, check, first.severity, True, f"{len(of_sources)} sources", first.owner, first.action, zh=first.zh)
     detail = "; ".join(v.detail for v in failed[:5]) + (f"; and {len(failed) - 5} more" if len(failed) > 5 else "")
     rows = presentable_rows({"source": v.source, **row} for v in failed for row in (v.rows or ({"detail": v.detail},)))
-    return Verdict(product, check, first.severity, False, detail, first.owner, first.action, rows)
+    return Verdict(product, check, first.severity, False, detail, first.owner, first.action, rows, zh=first.zh)
 
 
 # ---- products -----------------------------------------------------------------------------------------------------
@@ -282,7 +282,7 @@ def restatement_verdict(candidate: Candidate, product: str, baseline: Baseline |
         )
     except duckdb.Error as error:
         detail = f"{NOT_AUDITED}: release {baseline.version} cannot be compared with: {first_line(error)}"
-        return Verdict(product, "restatement", "warn", False, detail, action="Verify that release.")
+        return check.of_product(product, False, detail)
     finally:
         candidate.connection.execute("detach database if exists baseline")
     if not moved:

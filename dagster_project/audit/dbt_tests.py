@@ -12,6 +12,7 @@ import duckdb
 
 from dagster_project.audit.candidate import Candidate
 from dagster_project.audit.lineage import Lineage, Node
+from dagster_project.audit.register import DBT_KINDS
 from dagster_project.audit.verdict import DEFAULT_OWNER, NOT_AUDITED, ROWS_KEPT, Severity, Verdict, first_line, presentable_rows
 
 CONDITION = re.compile(r"^\s*(!=|<>|==|=|>=|<=|>|<)\s*(\d+)\s*$")
@@ -67,6 +68,13 @@ def check_names(lineage: Lineage) -> dict[str, str]:
         short[test.unique_id] = str(test.meta.get("check", generated))
     uses = Counter(short.values())
     return {unique_id: f"dbt:{name if uses[name] == 1 else lineage.nodes[unique_id].name}" for unique_id, name in short.items()}
+
+
+def name_zh(lineage: Lineage, test: Node) -> str:
+    """The name of a test's check in Chinese: its kind and the model that it stands on; empty for a kind without one."""
+    kind = DBT_KINDS.get(test.generic_test or test.name, "")
+    model = lineage.nodes.get(test.attached or "")
+    return f"{kind}：{model.name}" if kind and model else kind
 
 
 def _tested(test: Node) -> tuple[str, ...]:
@@ -141,16 +149,17 @@ def run_dbt_tests(candidate: Candidate, owners: RowOwners, hidden_columns: Colle
         action = str(
             test.meta.get("action", "Look at the offending rows, find the first model upstream where they are wrong, and put that right.")
         )
+        zh = name_zh(candidate.lineage, test)
         built = candidate.built.get(test.unique_id)
         if built is None or not built.compiled_sql:
             detail = f"{NOT_AUDITED}: the test was not part of the build"
-            yield from (Verdict(product, name, "block", False, detail, owner, REBUILD) for product in products)
+            yield from (Verdict(product, name, "block", False, detail, owner, REBUILD, zh=zh) for product in products)
             continue
         try:
             outcome = _run(candidate, test, built.compiled_sql, owners, hidden_columns)
         except duckdb.Error as error:
             detail = f"{NOT_AUDITED}: the test cannot run: {first_line(error)}"
-            yield from (Verdict(product, name, "block", False, detail, owner, REBUILD) for product in products)
+            yield from (Verdict(product, name, "block", False, detail, owner, REBUILD, zh=zh) for product in products)
             continue
         failed = _failed(test, outcome.failures)
         failing = (outcome.products or frozenset(products)) if failed else frozenset()
@@ -158,6 +167,6 @@ def run_dbt_tests(candidate: Candidate, owners: RowOwners, hidden_columns: Colle
             if product in failing:
                 rows = _own_rows(outcome.rows, product, owners)
                 detail = f"{outcome.failures} failing rows" + (f": {test.description}" if test.description else "")
-                yield Verdict(product, name, severity, False, detail, owner, action, rows)
+                yield Verdict(product, name, severity, False, detail, owner, action, rows, zh=zh)
             else:
-                yield Verdict(product, name, severity, True, test.description or "no failing row", owner, action)
+                yield Verdict(product, name, severity, True, test.description or "no failing row", owner, action, zh=zh)

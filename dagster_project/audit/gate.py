@@ -46,6 +46,7 @@ from dagster_project.home import Home
 
 Say = Callable[[str], None]
 REASONS_KEPT = 3
+REPAIR = "Put the check or the table right and run again."
 HIDDEN_GRADE = "pseudonym"
 
 
@@ -85,28 +86,26 @@ def expectation_verdicts(suites: Sequence[Suite], results: Sequence[Mapping[str,
     """A verdict of every expectation for every product of its suite; rows that name their product fail that product alone."""
     for suite, result in zip(suites, results, strict=True):
         for expectation, outcome in zip(suite.expectations, result["expectations"], strict=True):
-            name = f"gx:{suite.name}: {expectation.check}"
             trouble = result["error"] or outcome["error"]
             named = {p for p in outcome["products"] if p in suite.products}
             for product in suite.products:
+                passing = Verdict(
+                    product,
+                    f"gx:{suite.name}: {expectation.check}",
+                    expectation.severity,
+                    True,
+                    f"{result['rows']} rows",
+                    action=expectation.action,
+                    zh=expectation.zh,
+                )
                 if trouble:
-                    yield Verdict(
-                        product, name, "block", False, f"{NOT_AUDITED}: {trouble}", action="Put the check or the table right and run again."
-                    )
+                    yield replace(passing, severity="block", passed=False, detail=f"{NOT_AUDITED}: {trouble}", action=REPAIR)
                 elif outcome["success"] or (named and product not in named and "" not in outcome["products"]):
-                    yield Verdict(product, name, expectation.severity, True, f"{result['rows']} rows", action=expectation.action)
+                    yield passing
                 else:
                     rows = presentable_rows(r for r in outcome["examples"] if r.get("product", product) in (product, None))
                     failing = outcome["products"].get(product, outcome["failing"])
-                    yield Verdict(
-                        product,
-                        name,
-                        expectation.severity,
-                        False,
-                        f"{expectation.words}: {failing} rows",
-                        action=expectation.action,
-                        rows=rows,
-                    )
+                    yield replace(passing, passed=False, detail=f"{expectation.words}: {failing} rows", rows=rows)
 
 
 def _hidden_columns(entities: Mapping[str, Entity]) -> frozenset[str]:
@@ -237,7 +236,7 @@ def judge(
         if not built.passed:
             continue
         if trouble:
-            verdicts.append(Verdict(product, "rows", "block", False, f"{NOT_AUDITED}: {trouble}", action="Put the model 'kpi' right."))
+            verdicts.append(PRODUCT_CHECKS["rows"].of_product(product, False, f"{NOT_AUDITED}: {trouble}"))
             continue
         own = figures.get(product, Figures({}, frozenset()))
         baseline = baselines.get(product)

@@ -24,12 +24,13 @@ class Check:
 
     def of_source(self, source_id: str, owner: str, passed: bool, detail: str, rows: Iterable[Mapping[str, Any]] = ()) -> Verdict:
         """The verdict on a source, which is folded into those of the products that it feeds."""
-        return Verdict("", self.name, self.severity, passed, detail, owner, self.action, presentable_rows(rows), source_id)
+        return Verdict("", self.name, self.severity, passed, detail, owner, self.action, presentable_rows(rows), source_id, self.zh)
 
     def of_product(
         self, product: str, passed: bool, detail: str, rows: Iterable[Mapping[str, Any]] = (), severity: Severity | None = None
     ) -> Verdict:
-        return Verdict(product, self.name, severity or self.severity, passed, detail, self.owner, self.action, presentable_rows(rows))
+        kept = presentable_rows(rows)
+        return Verdict(product, self.name, severity or self.severity, passed, detail, self.owner, self.action, kept, zh=self.zh)
 
 
 def _by_name(*checks: Check) -> dict[str, Check]:
@@ -213,3 +214,18 @@ PRODUCT_CHECKS: Mapping[str, Check] = _by_name(
 )
 
 CHECKS: Mapping[str, Check] = {**SOURCE_CHECKS, **PRODUCT_CHECKS}
+
+DBT_KINDS: Mapping[str, str] = {
+    "all_units_known": "单位编码可识别",
+    "balanced": "平衡",
+    "excluded_systems_deliver_nothing": "禁入系统无数据",
+    "known_values": "取值在代码表内",
+    "no_overlap": "有效期不重叠",
+    "one_way_up": "上级唯一",
+    "partitions_sum": "分项合计等于总数",
+    "printed_rates_agree": "印发比率与自身计数一致",
+    "valid_counts": "计数有效",
+    "valid_table": "主键唯一、取值有效",
+    "published_counts_add_up": "市、县、所逐级相加",
+}
+"""Kind of dbt test to its name in Chinese."""

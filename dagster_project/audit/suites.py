@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from dagster_project.audit.candidate import Candidate, sql_text
+from dagster_project.audit.expected import EXPECTED, Expectation
 from dagster_project.audit.interface import (
     COUNT_COLUMNS,
     COUNT_KEY,
@@ -22,22 +23,7 @@ from dagster_project.audit.interface import (
     is_of_kind,
 )
 from dagster_project.audit.lineage import PUBLISHED_FOR_ALL, Node
-from dagster_project.audit.verdict import Severity, first_line
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """One expectation: its Great Expectations type in snake case, its arguments, and what a person needs when it fails."""
-
-    check: str
-    type: str
-    arguments: Mapping[str, Any]
-    words: str
-    action: str
-    severity: Severity = "block"
-
-    def as_request(self) -> dict[str, Any]:
-        return {"check": self.check, "type": self.type, "arguments": dict(self.arguments)}
+from dagster_project.audit.verdict import first_line
 
 
 @dataclass(frozen=True)
@@ -50,33 +36,16 @@ class Suite:
     name: str
     products: tuple[str, ...]
     sql: str
-    expectations: tuple[Expectation, ...] = ()
+
+    @property
+    def expectations(self) -> tuple[Expectation, ...]:
+        return EXPECTED[self.name]
 
     def as_request(self) -> dict[str, Any]:
         return {"name": self.name, "sql": self.sql, "expectations": [e.as_request() for e in self.expectations]}
 
 
 PROMISED: Mapping[str, Mapping[str, Kind]] = {"kpi": KPI_COLUMNS, "fct_kpi_count": COUNT_COLUMNS}
-
-FIX_MODEL = "Put the model or its YAML right: analysts rely on these names and types."
-FIX_FIGURE = "Recompute the row from its counts; find the model where it goes wrong."
-FIX_UNIT = "Add the unit to the register of units, or map its code in the contract."
-
-
-def _between(
-    check: str, column: str, low: float | None, high: float | None, words: str, action: str = FIX_FIGURE, severity: Severity = "block"
-) -> Expectation:
-    bounds = {name: value for name, value in (("min_value", low), ("max_value", high)) if value is not None}
-    return Expectation(check, "expect_column_values_to_be_between", {"column": column, **bounds}, words, action, severity)
-
-
-def _not_below(check: str, high: str, low: str, words: str) -> Expectation:
-    arguments = {"column_A": high, "column_B": low, "or_equal": True, "ignore_row_if": "either_value_is_missing"}
-    return Expectation(check, "expect_column_pair_values_a_to_be_greater_than_b", arguments, words, FIX_FIGURE)
-
-
-def _in_set(check: str, column: str, values: list[Any], words: str, action: str) -> Expectation:
-    return Expectation(check, "expect_column_values_to_be_in_set", {"column": column, "value_set": values}, words, action)
 
 
 def _literal(value: str | None) -> str:
@@ -114,25 +83,10 @@ def columns_suite(candidate: Candidate) -> Suite:
             elif not node.column_descriptions.get(column):
                 undescribed = "no description"
             rows.append(f"({', '.join(map(_literal, (product, node.name, column, broken, undescribed)))})")
-    promise = Expectation(
-        "columns as promised",
-        "expect_column_values_to_be_null",
-        {"column": "broken"},
-        "a column is missing, not promised, or of another type",
-        FIX_MODEL,
-    )
-    described = Expectation(
-        "columns described",
-        "expect_column_values_to_be_null",
-        {"column": "undescribed"},
-        "a column has no description",
-        "Describe the column, in Chinese and English, in the model's YAML.",
-        "warn",
-    )
     names = ("product", "table_name", "column_name", "broken", "undescribed")
     typed = ", ".join(f"{name}::varchar as {name}" for name in names)
     listed = f"select {typed} from (values {', '.join(rows)}) as described({', '.join(names)})"
-    return Suite("tables", candidate.lineage.products, listed, (promise, described))
+    return Suite("tables", candidate.lineage.products, listed)
 
 
 def kpi_suites(candidate: Candidate) -> list[Suite]:
@@ -176,29 +130,11 @@ def kpi_suites(candidate: Candidate) -> list[Suite]:
             "kpi",
             products,
             figures,
-            (
-                _between("required columns given", "absent", None, 0, f"one of {', '.join(KPI_REQUIRED)} is null"),
-                _between("KPI in the catalogue", "not_in_catalogue", None, 0, "the KPI is not in the catalogue"),
-                _between("product of the catalogue", "of_another_product", None, 0, "the row's product is not the catalogue's"),
-                _between("unit known", "of_unknown_unit", None, 0, "the unit has no entry in 'unit'", FIX_UNIT),
-                _between("grain known", "of_unknown_grain", None, 0, f"the grain is none of {', '.join(GRAINS)}"),
-                _between("denominator not negative", "denominator", 0, None, "a denominator is negative"),
-                _between("count not negative", "counted", 0, None, "a count, or the numerator of a proportion, is negative"),
-                _not_below("part within whole", "whole", "counted", "the numerator of a proportion exceeds its denominator"),
-                _between("proportion within 0 and 1", "proportion", 0, 1, "a proportion lies outside 0 … 1"),
-                _between("value of its counts", "off_its_counts", -1e-6, 1e-6, "the value is not numerator ÷ denominator × scale"),
-                _not_below("value within upper bound", "upper95", "value", "the value exceeds its upper 95 % bound"),
-                _not_below("value within lower bound", "value", "lower95", "the value is below its lower 95 % bound"),
-                _between("period in order", "days_after_start", 0, None, "the period ends before it starts"),
-                _between("period has begun", "days_begun", 0, None, "the period starts after the night processed"),
-                _between("complete means over", "days_since_complete", 0, None, "the period is called complete before its end"),
-            ),
         ),
         Suite(
             "kpi keys",
             products,
             f"select product, {key}, count(*) as copies from {kpi_relation} group by all having count(*) > 1 limit 1000",
-            (_between("key unique", "copies", 1, 1, f"rows are not unique by {key}"),),
         ),
     ]
 
@@ -221,26 +157,7 @@ def count_suites(candidate: Candidate) -> list[Suite]:
         from {relation} as counts left join {candidate.relation(catalogue)} as catalogue using (kpi_id)
         group by all
     """
-    return [
-        Suite("fct_kpi_count keys", products, facts, (_between("key unique", "copies", 1, 1, f"rows are not unique by {key}"),)),
-        Suite(
-            "fct_kpi_count days",
-            products,
-            future,
-            (
-                Expectation(
-                    "KPI in the catalogue",
-                    "expect_column_values_to_not_be_null",
-                    {"column": "product"},
-                    "the KPI is not in the catalogue",
-                    FIX_FIGURE,
-                ),
-                _between(
-                    "nothing after the night", "days_before_night", 0, None, "something is counted on a day after the night processed"
-                ),
-            ),
-        ),
-    ]
+    return [Suite("fct_kpi_count keys", products, facts), Suite("fct_kpi_count days", products, future)]
 
 
 def _mart_rows(candidate: Candidate, product: str, mart: Node, columns: Mapping[str, str]) -> str:
@@ -306,40 +223,13 @@ def mart_suites(candidate: Candidate) -> list[Suite]:
             from ({" union all ".join(rows)}) as mart
             left join (select distinct unit_code from {candidate.relation(unit)}) as unit on mart.unit_code = unit.unit_code
         """
-        unknown = {"column": "unit_standing", "value_set": ["unknown"]}
-        suites.append(
-            Suite(
-                "marts",
-                products,
-                known,
-                (
-                    Expectation(
-                        "unit known", "expect_column_values_to_not_be_in_set", unknown, "the unit has no entry in 'unit'", FIX_UNIT
-                    ),
-                    _in_set(
-                        "grain known",
-                        "grain_standing",
-                        list(GRAINS),
-                        "the grain is none of day, week, month, quarter, year, ytd",
-                        FIX_FIGURE,
-                    ),
-                    _between("period in order", "days_after_start", 0, None, "the period is missing or ends before it starts"),
-                ),
-            )
-        )
+        suites.append(Suite("marts", products, known))
     if copies:
         listed = f"select * from ({' union all '.join(copies)}) limit 1000"
-        suites.append(Suite("marts keys", products, listed, (_between("key unique", "copies", 1, 1, "a row stands more than once"),)))
+        suites.append(Suite("marts keys", products, listed))
     if bounds:
         listed = f"select * from ({' union all '.join(bounds)}) limit 1000"
-        suites.append(
-            Suite(
-                "marts bounds",
-                products,
-                listed,
-                (_not_below("bounds in order", "upper95", "lower95", "an upper 95 % bound is below its lower one"),),
-            )
-        )
+        suites.append(Suite("marts bounds", products, listed))
     return suites
 
 

@@ -41,6 +41,8 @@ class Verdict:
     action: str = ""
     rows: tuple[dict[str, Any], ...] = ()
     source: str = ""
+    zh: str = ""
+    """The name of the check in Chinese."""
 
     @property
     def blocks(self) -> bool:
@@ -54,6 +56,7 @@ class Verdict:
             "product": self.product,
             "source": self.source,
             "check": self.check,
+            "check_zh": self.zh,
             "severity": self.severity,
             "passed": self.passed,
             "detail": self.detail,

@@ -198,6 +198,7 @@ def _write_gate_result(writer: _Writer, verdicts: Iterable[Verdict]) -> None:
     columns = {
         "product": "varchar",
         "check": "varchar",
+        "check_zh": "varchar",
         "severity": "varchar",
         "passed": "boolean",
         "detail": "varchar",
@@ -205,7 +206,7 @@ def _write_gate_result(writer: _Writer, verdicts: Iterable[Verdict]) -> None:
         "owner": "varchar",
         "action": "varchar",
     }
-    rows = [(v.product, v.check, v.severity, v.passed, v.detail, False, v.owner, v.action) for v in verdicts]
+    rows = [(v.product, v.check, v.zh or None, v.severity, v.passed, v.detail, False, v.owner, v.action) for v in verdicts]
     writer.create("gate_result", _rows_as_query(columns, rows) + ' order by product, passed, "check"', documentation.GATE_RESULT)
 
 

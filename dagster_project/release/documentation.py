@@ -48,6 +48,7 @@ GATE_RESULT = Documentation(
     {
         "product": PRODUCT,
         "check": "检查 check",
+        "check_zh": "检查名称（中文） name of the check in Chinese",
         "severity": "级别：block 阻止发布，warn 提醒 severity: block holds the product, warn does not",
         "passed": "是否通过 passed",
         "detail": "说明 what was found",

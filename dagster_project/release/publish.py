@@ -13,6 +13,7 @@ from dagster_project.audit.candidate import SCRATCH, Candidate, CandidateRefused
 from dagster_project.audit.checks import Baseline
 from dagster_project.audit.expectations import Worker
 from dagster_project.audit.gate import GateReport, judge
+from dagster_project.audit.register import PRODUCT_CHECKS
 from dagster_project.audit.verdict import Verdict
 from dagster_project.contracts.model import Contract
 from dagster_project.home import Home
@@ -149,9 +150,7 @@ def _plan(home: Home, candidate: Candidate, report: GateReport, previous: Releas
         reason = held.get(product, NO_LONGER_BUILT)
         say(f"gate: {product} is held: {reason}")
         if product not in report.of_product:
-            verdicts.append(
-                Verdict(product, "built", "block", False, NO_LONGER_BUILT, action="Nothing, if the product was retired on purpose.")
-            )
+            verdicts.append(PRODUCT_CHECKS["built"].of_product(product, False, NO_LONGER_BUILT))
             products[product] = ProductRecord(product, "left_out", reason=reason)
             continue
         last = earlier.get(product)
@@ -162,16 +161,7 @@ def _plan(home: Home, candidate: Candidate, report: GateReport, previous: Releas
             bundles[product] = read_bundle(home, last.bundle)
             products[product] = replace(last, status="stale", reason=reason)
         except BundleError as error:
-            verdicts.append(
-                Verdict(
-                    product,
-                    BUNDLE_CHECK,
-                    "block",
-                    False,
-                    str(error),
-                    action="Put right what holds the product; its next good night replaces the bundle.",
-                )
-            )
+            verdicts.append(PRODUCT_CHECKS[BUNDLE_CHECK].of_product(product, False, str(error)))
             products[product] = ProductRecord(product, "left_out", reason=f"{reason}; {error}")
     return _Plan(products, bundles, tuple(verdicts))
 
