@@ -26,6 +26,7 @@ COMPARISONS = {
     ">": operator.gt,
     "<": operator.lt,
 }
+FIND_THE_MODEL = "Look at the offending rows, find the first model upstream where they are wrong, and put that right."
 REBUILD = "Build the candidate again with every test selected; if this stays, the test itself is broken."
 
 
@@ -68,6 +69,18 @@ def check_names(lineage: Lineage) -> dict[str, str]:
         short[test.unique_id] = str(test.meta.get("check", generated))
     uses = Counter(short.values())
     return {unique_id: f"dbt:{name if uses[name] == 1 else lineage.nodes[unique_id].name}" for unique_id, name in short.items()}
+
+
+def severity_of(test: Node) -> Severity:
+    return "warn" if test.meta.get("severity") == "warn" else "block"
+
+
+def owner_of(test: Node) -> str:
+    return str(test.meta.get("owner", DEFAULT_OWNER))
+
+
+def action_of(test: Node) -> str:
+    return str(test.meta.get("action", FIND_THE_MODEL))
 
 
 def name_zh(lineage: Lineage, test: Node) -> str:
@@ -144,11 +157,7 @@ def run_dbt_tests(candidate: Candidate, owners: RowOwners, hidden_columns: Colle
         if not products:
             continue
         name = names[test.unique_id]
-        severity: Severity = "warn" if test.meta.get("severity") == "warn" else "block"
-        owner = str(test.meta.get("owner", DEFAULT_OWNER))
-        action = str(
-            test.meta.get("action", "Look at the offending rows, find the first model upstream where they are wrong, and put that right.")
-        )
+        severity, owner, action = severity_of(test), owner_of(test), action_of(test)
         zh = name_zh(candidate.lineage, test)
         built = candidate.built.get(test.unique_id)
         if built is None or not built.compiled_sql:

@@ -69,8 +69,9 @@ class Worker:
     def ask(self, candidate: Path, database: str, suites: Sequence[Mapping[str, Any]], scratch: Path | None = None) -> list[dict[str, Any]]:
         """Run suites over a candidate and return their results, in order.
 
-        A suite is ``{name, sql, expectations: [{check, type, arguments}]}``. A result is ``{name, rows, seconds, error,
-        expectations: [{check, type, arguments, success, error, failing, products, examples}]}``. Raises WorkerError.
+        A suite is ``{name, sql, expectations: [{check, type, arguments}]}``. A result is ``{name, rows, seconds, error, groups:
+        [{product, table, rows, observed: {check: [low, high]}}], expectations: [{check, type, arguments, success, error, failing, products,
+        examples}]}``. Raises WorkerError.
         """
         request = {"candidate": str(candidate), "database": database, "suites": list(suites), "scratch": str(scratch) if scratch else None}
         with self._asking:
@@ -190,17 +191,18 @@ class _Auditor:
         blank: dict[str, Any] = {"success": True, "error": None, "failing": 0, "products": {}, "examples": []}
         results = [{**copy.deepcopy(blank), **wanted} for wanted in suite["expectations"]]
         judged = ", ".join(f'"{c}"' for c in sorted({c for wanted in suite["expectations"] for c in _columns(wanted["arguments"])}))
-        rows, error = 0, None
+        rows, error, groups = 0, None, []
         try:
             connection.execute(f"create or replace temp table judged as {suite['sql']}")
             rows = connection.execute("select count(*) from temp.judged").fetchone()[0]
             for first in range(0, max(rows, 1), ROWS_PER_FRAME):
                 page = f"select rowid as row_id, {judged} from temp.judged where rowid >= {first} and rowid < {first + ROWS_PER_FRAME}"
                 self._judge(connection, connection.execute(page).fetch_df(), suite, results)
+            groups = _groups(connection, suite["expectations"])
         except Exception as problem:
             error = f"{type(problem).__name__}: {str(problem).splitlines()[0]}"
         seconds = round(time.perf_counter() - started, 3)
-        return {"name": suite["name"], "rows": rows, "seconds": seconds, "error": error, "expectations": results}
+        return {"name": suite["name"], "rows": rows, "seconds": seconds, "error": error, "groups": groups, "expectations": results}
 
     def _judge(self, connection: Any, frame: Any, suite: Mapping[str, Any], results: list[dict[str, Any]]) -> None:
         self._suites += 1
@@ -213,6 +215,36 @@ class _Auditor:
             failed = _failing_places(result, outcomes[result["check"]])
             if failed:
                 _name_rows(connection, frame.loc[failed, ["row_id"]], result)
+
+
+def _groups(connection: Any, expectations: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Of every product and table among the rows: how many, and from where to where the values judged reach (of a pair, its difference)."""
+    names = [column for column, *_ in connection.execute("describe temp.judged").fetchall()]
+    if "product" not in names:
+        return []
+    table = "table_name" if "table_name" in names else "null::varchar"
+    measured = {wanted["check"]: _measure(wanted) for wanted in expectations}
+    figures = ", ".join(f"min({sql})::double, max({sql})::double" for sql in measured.values() if sql)
+    found = connection.execute(
+        f"select product, {table}, count(*) {', ' + figures if figures else ''} from temp.judged group by all order by all"
+    )
+    checks = [check for check, sql in measured.items() if sql]
+    return [
+        {
+            "product": product,
+            "table": table_name,
+            "rows": rows,
+            "observed": {check: [_plain(low), _plain(high)] for check, low, high in zip(checks, figures[::2], figures[1::2], strict=True)},
+        }
+        for product, table_name, rows, *figures in found.fetchall()
+    ]
+
+
+def _measure(wanted: Mapping[str, Any]) -> str | None:
+    arguments = wanted["arguments"]
+    if "column_A" in arguments:
+        return f'"{arguments["column_A"]}" - "{arguments["column_B"]}"'
+    return f'"{arguments["column"]}"' if wanted["type"] == "expect_column_values_to_be_between" else None
 
 
 def _columns(arguments: Mapping[str, Any]) -> list[str]:

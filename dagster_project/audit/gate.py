@@ -178,6 +178,7 @@ class _Asked:
                 "rows": 0,
                 "seconds": 0.0,
                 "error": self.error,
+                "groups": [],
                 "expectations": [{**e.as_request(), **outcome} for e in s.expectations],
             }
             for s in self.suites

@@ -23,6 +23,7 @@ from dagster_project.release.assemble import Part, ReleaseHead, assemble
 from dagster_project.release.bundle import POOL_TABLES, SCHEMA_VERSION, Bundle, BundleError, read_bundle, sweep_unused, write_bundle
 from dagster_project.release.code_version import code_version
 from dagster_project.release.content import TableContent, digest, outside_content, table_content
+from dagster_project.release.expectations_page import expectations_page
 from dagster_project.release.files import DRAFT, move_into_place, point, seal, sweep
 from dagster_project.release.history import note_switch, settle_switches
 from dagster_project.release.record import (
@@ -43,6 +44,7 @@ from dagster_project.release.releases import is_sound
 Say = Callable[[str], None]
 AUDIT = "audit.json"
 EXPECTATIONS = "expectations.json"
+EXPECTATIONS_PAGE = "expectations.html"
 BUNDLE_CHECK = "last good bundle"
 NO_LONGER_BUILT = "the project no longer builds this product"
 
@@ -216,6 +218,9 @@ def _write_release(
     contents = assemble(draft / DATABASE, candidate, parts, head, products, plan.verdicts)
     _write_json(draft / AUDIT, [v.as_dict() for v in (*plan.verdicts, *report.of_source)])
     _write_json(draft / EXPECTATIONS, list(report.expectation_results))
+    titles = {product: mart.description for product, mart in candidate.lineage.marts.items()}
+    page = expectations_page(candidate.as_of, version, report.expectation_results, plan.verdicts, titles)
+    (draft / EXPECTATIONS_PAGE).write_text(page, encoding="utf-8")
     manifest = ReleaseManifest(
         version=version,
         as_of=candidate.as_of,
@@ -231,7 +236,7 @@ def _write_release(
         receipts=_receipts(home, candidate),
         products=products,
         tables={name: TableRecord(c.rows, c.content_hash) for name, c in contents.items()},
-        files={name: sha256_of(draft / name) for name in (DATABASE, AUDIT, EXPECTATIONS)},
+        files={name: sha256_of(draft / name) for name in (DATABASE, AUDIT, EXPECTATIONS, EXPECTATIONS_PAGE)},
         ledger=ledger_head(home),
     )
     (draft / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")

@@ -7,8 +7,11 @@ import csv
 import pytest
 from small_pool import DBT, run_dbt
 
-from dagster_project.audit.dbt_tests import check_names
+from dagster_project.audit.dbt_tests import check_names, name_zh
+from dagster_project.audit.documentation import PAGE, with_checks
+from dagster_project.audit.expected import EXPECTED
 from dagster_project.audit.lineage import Lineage, read_lineage
+from dagster_project.audit.register import CHECKS
 
 ENTITIES = {
     "clearance": {"case", "case_event"},
@@ -75,6 +78,21 @@ def test_every_test_says_how_severe_it_is_who_acts_and_what_to_do(lineage: Linea
         if t.meta.get("severity") not in {"block", "warn"} or not t.meta.get("owner") or not t.meta.get("action")
     ]
     assert silent == []
+
+
+def test_every_check_has_a_name_in_chinese(lineage: Lineage) -> None:
+    def is_chinese(text: str) -> bool:
+        return any("\u4e00" <= c <= "\u9fff" for c in text)
+
+    assert [t.name for t in lineage.tests if not is_chinese(name_zh(lineage, t))] == []
+    assert [name for name, check in CHECKS.items() if not is_chinese(check.zh)] == []
+    assert [e.check for expectations in EXPECTED.values() for e in expectations if not is_chinese(e.zh)] == []
+
+
+def test_the_page_lists_every_check_as_the_code_has_it(lineage: Lineage) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == with_checks(page, lineage), "run: python -m dagster_project.audit.documentation dbt/target/manifest.json"
+    assert page.count("\n| `") == len(CHECKS) + len(lineage.tests) + sum(map(len, EXPECTED.values()))
 
 
 def test_every_test_speaks_for_a_product_under_a_name_of_its_own(lineage: Lineage) -> None:
