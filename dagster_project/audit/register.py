@@ -229,3 +229,26 @@ DBT_KINDS: Mapping[str, str] = {
     "published_counts_add_up": "市、县、所逐级相加",
 }
 """Kind of dbt test to its name in Chinese."""
+
+FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "delivery": ("deliveries", "balance", "freshness", "volume", "shrinkage", "drift", "emptied"),
+    "relations": ("orphans", "detached", "times", "reversed"),
+    "figures": ("built", "as_of", "rows", "additivity", "coverage", "plausibility", "reconciliation", "dbt:", "gx:"),
+    "continuity": ("continuity", "restatement", "needs", "last good bundle"),
+}
+"""How the checks of a product are put together for people: family to its checks; a name that ends with ':' stands for all that begin so."""
+
+FAMILY_WORDS: Mapping[str, str] = {
+    "delivery": "交付完整、可用、及时，量与填写如常。 What feeds the product was delivered, whole, in time, in the usual volume and shape.",
+    "relations": "关联可追溯，时间有先后。 References lead somewhere and times stand in their order.",
+    "figures": "数字由计数得出，相加相等，合理。 Figures follow from their counts, add up and are plausible.",
+    "continuity": "与上期发布衔接。 The product goes on from the last release, and what it needs passed.",
+}
+
+
+def family_of(check: str) -> str:
+    """The family of a check by its name. Raises KeyError for a name that no family has."""
+    for family, names in FAMILIES.items():
+        if any(check == name or (name.endswith(":") and check.startswith(name)) for name in names):
+            return family
+    raise KeyError(check)

@@ -1,11 +1,14 @@
 """Gate and release as assets: one per product, whose checks are the verdicts of the gate, and the release itself."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 
 from dagster_project.audit.lineage import Lineage, read_lineage
+from dagster_project.audit.register import FAMILIES, FAMILY_WORDS, family_of
+from dagster_project.audit.verdict import Verdict
 from dagster_project.contracts.load import load_catalogue
 from dagster_project.defs.night import NIGHTS, SINGLE_RUN, as_of
 from dagster_project.defs.resources import ExpectationsWorker
@@ -52,7 +55,37 @@ def _specs(lineage: Lineage) -> list[dg.AssetSpec]:
 
 def _checks(lineage: Lineage) -> list[dg.AssetCheckSpec]:
     words = "Every blocking check of the product passed on the candidate that was published."
-    return [dg.AssetCheckSpec(GATE, asset=product_key(p), description=words) for p in lineage.products]
+    described = {GATE: words, **FAMILY_WORDS}
+    return [dg.AssetCheckSpec(name, asset=product_key(p), description=text) for p in lineage.products for name, text in described.items()]
+
+
+def _as_record(verdict: Verdict) -> dg.TableRecord:
+    return dg.TableRecord(
+        {
+            "check": verdict.check,
+            "检查": verdict.zh,
+            "severity": verdict.severity,
+            "detail": verdict.detail,
+            "owner": verdict.owner,
+            "action": verdict.action,
+            "rows": json.dumps(verdict.rows, ensure_ascii=False, default=str),
+        }
+    )
+
+
+def _family_results(product: str, verdicts: Sequence[Verdict]) -> Iterator[dg.AssetCheckResult]:
+    """A check of the product's asset for every family: an error when a check of it blocks, a warning when one warns."""
+    for family in FAMILIES:
+        own = [v for v in verdicts if family_of(v.check) == family]
+        failed = [v for v in own if not v.passed]
+        blocks = any(v.blocks for v in failed)
+        yield dg.AssetCheckResult(
+            asset_key=product_key(product),
+            check_name=family,
+            passed=not failed,
+            severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
+            metadata={"checks": len(own), **({"failed": dg.MetadataValue.table([_as_record(v) for v in failed])} if failed else {})},
+        )
 
 
 def _events(result: PublishResult) -> Iterator[Any]:
@@ -65,6 +98,7 @@ def _events(result: PublishResult) -> Iterator[Any]:
             passed=product not in result.report.held,
             metadata={"failed": [f"{v.severity}: {v.check}: {v.detail} {v.action}" for v in failed], "checks": len(verdicts)},
         )
+        yield from _family_results(product, verdicts)
         if record.status == "fresh":
             yield dg.MaterializeResult(
                 asset_key=product_key(product),

@@ -11,7 +11,7 @@ from dagster_project.audit.dbt_tests import check_names, name_zh
 from dagster_project.audit.documentation import PAGE, with_checks
 from dagster_project.audit.expected import EXPECTED
 from dagster_project.audit.lineage import Lineage, read_lineage
-from dagster_project.audit.register import CHECKS
+from dagster_project.audit.register import CHECKS, FAMILIES, FAMILY_WORDS, family_of
 
 ENTITIES = {
     "clearance": {"case", "case_event"},
@@ -87,6 +87,11 @@ def test_every_check_has_a_name_in_chinese(lineage: Lineage) -> None:
     assert [t.name for t in lineage.tests if not is_chinese(name_zh(lineage, t))] == []
     assert [name for name, check in CHECKS.items() if not is_chinese(check.zh)] == []
     assert [e.check for expectations in EXPECTED.values() for e in expectations if not is_chinese(e.zh)] == []
+
+
+def test_every_check_belongs_to_a_family_that_the_ui_shows(lineage: Lineage) -> None:
+    names = {*CHECKS, *check_names(lineage).values(), *(f"gx:{suite}: {e.check}" for suite, found in EXPECTED.items() for e in found)}
+    assert {family_of(name) for name in names} == set(FAMILIES) == set(FAMILY_WORDS)
 
 
 def test_the_page_lists_every_check_as_the_code_has_it(lineage: Lineage) -> None:
