@@ -114,19 +114,21 @@ def test_a_broken_delivery_holds_its_products_alone_and_a_good_one_heals_them_an
     home: Home,
 ) -> None:
     night, first = str(last_night(home)), current_release(home)
-    good = break_newest(home, "mediation/mediation_ledger", "enforcement/law_issue")
+    good = {**break_newest(home, "mediation/mediation_ledger", "enforcement/law_issue"), **renumber_callbacks(home)}
     held = pool(home.root, "run", "--date", night, "--strict")
     assert held.returncode == 3, held.stdout + held.stderr
     expected = {"mediation", "enforcement", "integrity"}  # the integrity panel reads the counts of mediation
     assert products(home) == {name: "stale" if name in expected else "fresh" for name in products(home)}
-    assert [path.name for path in good if path.name not in held.stdout] == []
+    assert [path.name for path in good if path.name not in held.stdout and path.suffix != ".json"] == []
     with duckdb.connect(str(home.current / "kpi.duckdb"), read_only=True) as release:
         stale = {name for (name,) in release.execute("select distinct product from kpi where stale").fetchall()}
         verdicts = release.execute(
             "select detail from gate_result where product = 'mediation' and not passed and severity = 'block'"
         ).fetchall()
+        warned = release.execute("select check_zh from gate_result where product = 'satisfaction' and not passed").fetchall()
     assert stale == expected
     assert any(newest.name in detail for newest in good for (detail,) in verdicts)
+    assert ("关联缺失",) in warned, "callbacks of calls that nobody delivered: the satisfaction goes out, with a warning"
 
     for path, content in good.items():
         path.write_bytes(content)
@@ -138,6 +140,17 @@ def test_a_broken_delivery_holds_its_products_alone_and_a_good_one_heals_them_an
     ran(pool(home.root, "rollback", first.version))
     assert ran(pool(home.root, "query", "select version from release_info limit 1")).stdout.count(first.version) == 1
     assert pool(home.root, "rollback", "20000101-001").returncode == 2
+
+
+def renumber_callbacks(home: Home) -> dict[Path, bytes]:
+    """Let half of the newest callbacks name calls that do not exist; the whole content, to put it back."""
+    newest = max((home.landing / "callback" / "callback_record").glob("*/*.json"), key=lambda p: p.parent.name)
+    good = newest.read_bytes()
+    document = json.loads(good.decode("utf-8-sig"))
+    for record in document["data"]["list"][::2]:
+        record["jjdbh"] = f"X{record['jjdbh']}"
+    newest.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+    return {newest: good}
 
 
 def break_newest(home: Home, *folders: str) -> dict[Path, bytes]:
