@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,6 +195,10 @@ def _write_release_info(writer: _Writer, head: ReleaseHead, products: Mapping[st
     writer.create("release_info", _rows_as_query(columns, rows) + " order by product", documentation.RELEASE_INFO)
 
 
+def _as_json(rows: Sequence[Mapping[str, object]]) -> str | None:
+    return json.dumps(rows, ensure_ascii=False, default=str) if rows else None
+
+
 def _write_gate_result(writer: _Writer, verdicts: Iterable[Verdict]) -> None:
     columns = {
         "product": "varchar",
@@ -205,8 +210,11 @@ def _write_gate_result(writer: _Writer, verdicts: Iterable[Verdict]) -> None:
         "waived": "boolean",
         "owner": "varchar",
         "action": "varchar",
+        "offending_rows": "varchar",
     }
-    rows = [(v.product, v.check, v.zh or None, v.severity, v.passed, v.detail, False, v.owner, v.action) for v in verdicts]
+    rows = [
+        (v.product, v.check, v.zh or None, v.severity, v.passed, v.detail, False, v.owner, v.action, _as_json(v.rows)) for v in verdicts
+    ]
     writer.create("gate_result", _rows_as_query(columns, rows) + ' order by product, passed, "check"', documentation.GATE_RESULT)
 
 

@@ -55,6 +55,7 @@ GATE_RESULT = Documentation(
         "waived": "是否豁免 waived by a signed exception",
         "owner": "责任单位 who is to act",
         "action": "处理办法 what to do when it fails",
+        "offending_rows": "问题行（JSON，至多20行，个人信息已遮蔽） offending rows as JSON, at most twenty, personal numbers masked",
     },
 )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from html.parser import HTMLParser
 
+import duckdb
 import pytest
 from audit_home import NIGHT, AuditHome
 
@@ -72,6 +74,14 @@ def test_what_failed_is_shown_with_its_rows_and_what_to_do(page: Seen) -> None:
     assert [(r[0], r[1]) for r in failing] == [("kpi", "数值由其计数得出 value of its counts")]
     assert ["mediation", "表 mart_mediation"] in [r[:2] for r in page.rows] and "Recompute the row from its counts" in page.text
     assert any("0.81" in r and "MED-1" in r for r in page.rows)
+
+
+def test_the_table_of_results_names_the_check_in_chinese_and_holds_the_rows(published: PublishResult) -> None:
+    with duckdb.connect(str(published.release.database), read_only=True) as release:
+        (found,) = release.execute("select check_zh, owner, action, offending_rows from gate_result where not passed").fetchall()
+    check_zh, owner, action, rows = found
+    assert check_zh == "数值由其计数得出" and owner and action
+    assert [(r["kpi_id"], r["unit_code"], r["value"]) for r in json.loads(rows)] == [("MED-1", "A", 0.81)]
 
 
 def test_the_manifest_vouches_for_the_page(published: PublishResult) -> None:
