@@ -17,6 +17,8 @@ def release_lines(release: Release) -> Iterator[str]:
     products = release.manifest.products
     fresh = [name for name, p in products.items() if p.status == "fresh"]
     yield f"release {release.version}, as of {release.as_of}: {len(fresh)} of {len(products)} products fresh ({', '.join(fresh) or 'none'})"
+    if release.withdrawn:
+        yield f"  withdrawn: {release.withdrawn.words}"
     for name, product in products.items():
         if product.status == "stale":
             yield f"  stale: {name}, {product.age_days(release.as_of)} days old, from release {product.origin_release}: {product.reason}"

@@ -12,8 +12,18 @@ from dagster_project.release.asking import Asked, asking
 from dagster_project.release.diff import ReleaseDiff, compare, releases_to_compare
 from dagster_project.release.history import published_on
 from dagster_project.release.publish import PublishResult, gate_and_publish
-from dagster_project.release.record import Release, ReleaseError, current_release, list_releases, release_of, unreadable
+from dagster_project.release.record import (
+    Release,
+    ReleaseError,
+    Withdrawal,
+    WithdrawnError,
+    current_release,
+    list_releases,
+    release_of,
+    unreadable,
+)
 from dagster_project.release.releases import open_current, open_release, rollback, verify
+from dagster_project.release.withdrawal import holders_of_withdrawn, withdraw
 
 __all__ = [
     "Asked",
@@ -21,10 +31,13 @@ __all__ = [
     "Release",
     "ReleaseDiff",
     "ReleaseError",
+    "Withdrawal",
+    "WithdrawnError",
     "asking",
     "compare",
     "current_release",
     "gate_and_publish",
+    "holders_of_withdrawn",
     "list_releases",
     "open_current",
     "open_release",
@@ -34,4 +47,5 @@ __all__ = [
     "rollback",
     "unreadable",
     "verify",
+    "withdraw",
 ]

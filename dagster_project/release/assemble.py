@@ -245,14 +245,39 @@ def assemble(
     return contents
 
 
+def assemble_notice(
+    file: Path, like: Path | None, head: ReleaseHead, products: Mapping[str, ProductRecord], verdicts: Sequence[Verdict]
+) -> dict[str, TableContent]:
+    """Write a ``kpi.duckdb`` without any figure, which says of every product why; columns are described as in the release ``like``."""
+    with duckdb.connect() as connection:
+        described: dict[str, dict[str, str]] = {"kpi": {}, "fct_kpi_count": {}}
+        if like is not None:
+            connection.execute(f"attach {sql_text(like)} as described (read_only)")
+            for table, column, comment in connection.execute(
+                "select table_name, column_name, comment from duckdb_columns() where database_name = 'described' and comment is not null"
+            ).fetchall():
+                described.setdefault(table, {})[column] = comment
+        writer = _Writer(connection, file)
+        _write_empty(writer, described)
+        _write_release_info(writer, head, products)
+        _write_gate_result(writer, verdicts)
+        writer.comment()
+        contents = writer.contents({})
+        writer.commit()
+        return contents
+
+
+def _write_empty(writer: _Writer, described: Mapping[str, Mapping[str, str]]) -> None:
+    for table, promised in (("kpi", KPI_COLUMNS), ("fct_kpi_count", COUNT_COLUMNS)):
+        empty = _rows_as_query({name: DUCKDB_TYPES[kind][0] for name, kind in promised.items()}, ())
+        writer.create(table, empty, Documentation(documentation.NOTHING_PUBLISHED, described[table]))
+
+
 def _write_products(writer: _Writer, lineage: Lineage, parts: Sequence[Part]) -> dict[str, TableContent | None]:
     """The tables of the products, and what they hold as far as the bundles tell."""
     if not parts:
-        for table, promised in (("kpi", KPI_COLUMNS), ("fct_kpi_count", COUNT_COLUMNS)):
-            node = lineage.named(table)
-            columns_described = of_node(lineage, node).columns if node else {}
-            empty = _rows_as_query({name: DUCKDB_TYPES[kind][0] for name, kind in promised.items()}, ())
-            writer.create(table, empty, Documentation(documentation.NOTHING_PUBLISHED, columns_described))
+        nodes = {table: lineage.named(table) for table in ("kpi", "fct_kpi_count")}
+        _write_empty(writer, {table: of_node(lineage, node).columns if node else {} for table, node in nodes.items()})
         return {}
     newest = _newest_first(parts)[0].bundle
     queries = {"kpi": _kpi_query, "fct_kpi_count": _count_query, "kpi_catalogue": _catalogue_query, "unit": _unit_query}

@@ -183,8 +183,9 @@ def releases_to_compare(home: Home, before: str | None, after: str | None) -> tu
         return release_of(home, before), newer
     known = list_releases(home)
     earlier = known[: next(place for place, r in enumerate(known) if r.version == newer.version)]
+    earlier = [r for r in earlier if not r.withdrawn]
     if not earlier:
-        raise ReleaseError(f"{newer.version} is the first release: there is none before it to compare with")
+        raise ReleaseError(f"{newer.version} is the first release that stands: there is none before it to compare with")
     return earlier[-1], newer
 
 

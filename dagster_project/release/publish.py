@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from dagster_project.audit.candidate import SCRATCH, Candidate, CandidateRefusedError, open_candidate, sha256_of, sql_text
@@ -25,7 +26,7 @@ from dagster_project.release.code_version import code_version
 from dagster_project.release.content import TableContent, digest, outside_content, table_content
 from dagster_project.release.expectations_page import expectations_page
 from dagster_project.release.files import DRAFT, move_into_place, point, seal, sweep
-from dagster_project.release.history import note_switch, settle_switches
+from dagster_project.release.history import note_switch
 from dagster_project.release.record import (
     DATABASE,
     MANIFEST,
@@ -34,18 +35,21 @@ from dagster_project.release.record import (
     ReleaseError,
     ReleaseManifest,
     TableRecord,
+    WithdrawnError,
     current_release,
     list_releases,
+    next_version,
     unreadable,
-    versions,
 )
 from dagster_project.release.releases import is_sound
+from dagster_project.release.withdrawal import settle_withdrawals
 
 Say = Callable[[str], None]
 AUDIT = "audit.json"
 EXPECTATIONS = "expectations.json"
 EXPECTATIONS_PAGE = "expectations.html"
 BUNDLE_CHECK = "last good bundle"
+WITHDRAWN_CHECK = "withdrawn before"
 NO_LONGER_BUILT = "the project no longer builds this product"
 
 
@@ -84,14 +88,45 @@ def _previous(home: Home, as_of: dt.date) -> Release | None:
     current = _readable_current(home)
     if current is not None and current.as_of <= as_of:
         return current
-    return next((r for r in reversed(list_releases(home)) if r.as_of <= as_of), None)
+    return next((r for r in reversed(list_releases(home)) if r.as_of <= as_of and not r.withdrawn), None)
 
 
 def _baseline(home: Home, previous: Release | None, as_of: dt.date) -> Release | None:
-    """The release to compare with: always of an earlier night, so that publishing a night again changes nothing."""
-    if previous is None or previous.as_of < as_of:
-        return previous
-    return next((r for r in list_releases(home) if r.version == previous.manifest.baseline), None)
+    """The release to compare with: always of an earlier night, so that publishing a night again changes nothing; none withdrawn."""
+    known = {r.version: r for r in list_releases(home)}
+    found = previous
+    while found is not None and (found.as_of >= as_of or found.withdrawn):
+        found = known.get(found.manifest.baseline)
+    return found
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    """What earlier releases vouch for: a bundle that was fresh in a release which is not withdrawn."""
+
+    previous: Release | None
+    releases: Sequence[Release]
+
+    @cached_property
+    def vouched(self) -> frozenset[str]:
+        return frozenset(p.bundle for r in self.releases if not r.withdrawn for p in r.manifest.products.values() if p.status == "fresh")
+
+    @property
+    def products(self) -> Mapping[str, ProductRecord]:
+        return self.previous.manifest.products if self.previous else {}
+
+    def last_good(self, product: str) -> ProductRecord | None:
+        """The state that a held product falls back to: that of the previous release; where only withdrawn releases vouch for it, the newest
+        before that others vouch for."""
+        last = self.products.get(product)
+        if self.previous is None or last is None or not last.bundle or last.bundle in self.vouched:
+            return last if last and last.bundle else None
+        older = self.releases[: next(place for place, r in enumerate(self.releases) if r.version == self.previous.version)]
+        candidates = (r.manifest.products.get(product) for r in reversed(older) if not r.withdrawn)
+        return next((p for p in candidates if p and p.bundle in self.vouched), None)
+
+    def withdrawn_with(self, bundle: str) -> list[Release]:
+        return [r for r in self.releases if r.withdrawn and any(p.bundle == bundle for p in r.manifest.products.values())]
 
 
 def _baselines(release: Release | None) -> dict[str, Baseline]:
@@ -107,12 +142,6 @@ def _baselines(release: Release | None) -> dict[str, Baseline]:
 def _split(key: str) -> tuple[str, str]:
     kpi_id, _, grain = key.rpartition(" ")
     return kpi_id, grain
-
-
-def _next_version(home: Home, as_of: dt.date) -> str:
-    night = f"{as_of:%Y%m%d}"
-    taken = [int(version[9:]) for version in versions(home) if version.startswith(night)]
-    return f"{night}-{max(taken, default=0) + 1:03d}"
 
 
 @dataclass(frozen=True)
@@ -131,8 +160,8 @@ class _Plan:
         }
 
 
-def _plan(home: Home, candidate: Candidate, report: GateReport, previous: Release | None, say: Say) -> _Plan:
-    earlier = previous.manifest.products if previous else {}
+def _plan(home: Home, candidate: Candidate, report: GateReport, known: _Earlier, say: Say) -> _Plan:
+    earlier = known.products
     held = report.held
     products: dict[str, ProductRecord] = {}
     bundles: dict[str, Bundle] = {}
@@ -148,6 +177,7 @@ def _plan(home: Home, candidate: Candidate, report: GateReport, previous: Releas
                 product, "fresh", bundle.name, bundle.content_hash, bundle.as_of, origin, "", kpi_rows, counted
             )
             bundles[product] = bundle
+            verdicts.extend(_withdrawn_before(product, known.withdrawn_with(bundle.name)))
             continue
         reason = held.get(product, NO_LONGER_BUILT)
         say(f"gate: {product} is held: {reason}")
@@ -155,8 +185,8 @@ def _plan(home: Home, candidate: Candidate, report: GateReport, previous: Releas
             verdicts.append(PRODUCT_CHECKS["built"].of_product(product, False, NO_LONGER_BUILT))
             products[product] = ProductRecord(product, "left_out", reason=reason)
             continue
-        last = earlier.get(product)
-        if last is None or not last.bundle:
+        last = known.last_good(product)
+        if last is None:
             products[product] = ProductRecord(product, "left_out", reason=f"{reason} (there is no earlier good state)")
             continue
         try:
@@ -166,6 +196,24 @@ def _plan(home: Home, candidate: Candidate, report: GateReport, previous: Releas
             verdicts.append(PRODUCT_CHECKS[BUNDLE_CHECK].of_product(product, False, str(error)))
             products[product] = ProductRecord(product, "left_out", reason=f"{reason}; {error}")
     return _Plan(products, bundles, tuple(verdicts))
+
+
+def _withdrawn_before(product: str, releases: Sequence[Release]) -> Iterator[Verdict]:
+    for release in releases:
+        if release.withdrawn:
+            detail = f"these are the figures of release {release.version}, withdrawn: {release.withdrawn.words}"
+            yield Verdict(product, WITHDRAWN_CHECK, "warn", False, detail, action="Make sure that what was wrong was in another product.")
+
+
+def _refuse_withdrawn(known: _Earlier, plan: _Plan, as_of: dt.date) -> None:
+    """Raise WithdrawnError when the plan holds the same figures as a withdrawn release of the night, no more, no less and no other."""
+    planned = {name: p.bundle for name, p in plan.products.items() if p.bundle}
+    for release in known.releases:
+        held = {name: p.bundle for name, p in release.manifest.products.items() if p.bundle}
+        if release.withdrawn and release.as_of == as_of and planned and held == planned:
+            raise WithdrawnError(
+                release.withdrawn, "this night gives the same figures again, so nothing was published; put right what was wrong"
+            )
 
 
 def _fingerprint(candidate: Candidate, plan: _Plan, key_id: str) -> str:
@@ -207,7 +255,7 @@ def _receipts(home: Home, candidate: Candidate) -> TableRecord:
 def _write_release(
     home: Home, candidate: Candidate, report: GateReport, plan: _Plan, fingerprint: str, baseline: Release | None, key_id: str, say: Say
 ) -> Release:
-    version = _next_version(home, candidate.as_of)
+    version = next_version(home, candidate.as_of)
     say(f"release: assembling {version}")
     draft = home.published / f"{DRAFT}{version}"
     shutil.rmtree(draft, ignore_errors=True)
@@ -274,6 +322,7 @@ def gate_and_publish(
     moves. When nothing at all differs from a release of the same night, none is added: that one becomes current.
 
     Raises CandidateRefusedError (nothing published) when the candidate is missing, half-built, altered or of another night;
+    WithdrawnError (nothing published) when the figures are those of a withdrawn release again;
     HomeBusyError when another process writes to the home.
     """
     say = progress or (lambda _: None)
@@ -306,16 +355,18 @@ def _as_recorded(release: Release, is_new: bool, becomes_current: bool) -> dict[
 
 def _publish(home: Home, as_of: dt.date, contracts: Sequence[Contract], worker: Worker, key_id: str, say: Say) -> PublishResult:
     home.published.mkdir(parents=True, exist_ok=True)
-    settle_switches(home)
+    settle_withdrawals(home)
     shutil.rmtree(home.scratch / SCRATCH, ignore_errors=True)
     sweep([home.published, *(p for p in home.bundles.glob("*") if p.is_dir())])
     previous = _previous(home, as_of)
     baseline = _baseline(home, previous, as_of)
     with open_candidate(home, as_of) as candidate:
         report = judge(home, candidate, contracts, worker, _baselines(baseline), say)
-        plan = _plan(home, candidate, report, previous, say)
+        known = _Earlier(previous, list_releases(home))
+        plan = _plan(home, candidate, report, known, say)
+        _refuse_withdrawn(known, plan, as_of)
         fingerprint = _fingerprint(candidate, plan, key_id)
-        existing = next((r for r in list_releases(home) if r.manifest.fingerprint == fingerprint and is_sound(r)), None)
+        existing = next((r for r in list_releases(home) if r.manifest.fingerprint == fingerprint and not r.withdrawn and is_sound(r)), None)
         release = existing or _write_release(home, candidate, report, plan, fingerprint, baseline, key_id, say)
     current = _readable_current(home)
     switch = current is None or current.as_of <= as_of

@@ -25,6 +25,33 @@ class ReleaseError(RuntimeError):
     """A release that is missing, unknown or damaged; the message says which and what to do."""
 
 
+class WithdrawnError(ReleaseError):
+    """A release that was withdrawn; the message says why."""
+
+    def __init__(self, withdrawal: Withdrawal, what_now: str) -> None:
+        super().__init__(f"release {withdrawal.version} is withdrawn: {withdrawal.words}; {what_now}")
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """That a release is served to nobody any more: why, who signed it, and when."""
+
+    version: str
+    reason: str
+    by: str
+    at: dt.datetime | None
+
+    @property
+    def words(self) -> str:
+        return f"{self.reason} ({self.by}, {self.at:%Y-%m-%d})" if self.at else self.reason
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"version": self.version, "reason": self.reason, "by": self.by, "at": self.at.isoformat() if self.at else None}
+
+    def to_json(self) -> str:
+        return json.dumps(self.as_dict(), ensure_ascii=False, indent=2) + "\n"
+
+
 @dataclass(frozen=True)
 class ProductRecord:
     """One product in one release. ``bundle`` is its folder below ``bundles/``; empty when the product is left out."""
@@ -107,6 +134,7 @@ class Release:
     path: Path
     manifest: ReleaseManifest
     is_current: bool
+    withdrawn: Withdrawal | None = None
 
     @property
     def version(self) -> str:
@@ -134,9 +162,27 @@ class Release:
         return self.path / DATABASE
 
 
-def _read(folder: Path, is_current: bool) -> Release:
+def withdrawal_file(home: Home, version: str) -> Path:
+    return home.published / f"{version}.withdrawn.json"
+
+
+def withdrawal_of(home: Home, version: str) -> Withdrawal | None:
+    """The withdrawal of a version. One that cannot be read withdraws all the same."""
+    file = withdrawal_file(home, version)
     try:
-        return Release(folder, ReleaseManifest.from_json((folder / MANIFEST).read_text(encoding="utf-8")), is_current)
+        raw = json.loads(file.read_text(encoding="utf-8"))
+        return Withdrawal(version, raw["reason"], raw["by"], dt.datetime.fromisoformat(raw["at"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return Withdrawal(version, f"for a reason that cannot be read ({file}: {type(error).__name__})", "", None)
+
+
+def _read(home: Home, version: str, is_current: bool) -> Release:
+    folder = home.published / version
+    try:
+        manifest = ReleaseManifest.from_json((folder / MANIFEST).read_text(encoding="utf-8"))
+        return Release(folder, manifest, is_current, withdrawal_of(home, version))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReleaseError(
             f"{folder / MANIFEST} cannot be read ({type(error).__name__}): the release is damaged; roll back to another"
@@ -153,7 +199,7 @@ def current_version(home: Home) -> str | None:
 
 def current_release(home: Home) -> Release | None:
     version = current_version(home)
-    return None if version is None else _read(home.published / version, True)
+    return None if version is None else _read(home, version, True)
 
 
 def versions(home: Home) -> list[str]:
@@ -170,7 +216,7 @@ def list_releases(home: Home) -> list[Release]:
     releases = []
     for version in versions(home):
         with contextlib.suppress(ReleaseError):
-            releases.append(_read(home.published / version, version == current))
+            releases.append(_read(home, version, version == current))
     return releases
 
 
@@ -186,4 +232,11 @@ def release_of(home: Home, version: str) -> Release:
     if not VERSION.match(version) or not folder.is_dir():
         known = ", ".join(r.version for r in list_releases(home)[-5:]) or "none"
         raise ReleaseError(f"there is no release {version} in {home.published}; the latest are: {known}")
-    return _read(folder, version == current_version(home))
+    return _read(home, version, version == current_version(home))
+
+
+def next_version(home: Home, as_of: dt.date) -> str:
+    """The version of the next release of a night."""
+    night = f"{as_of:%Y%m%d}"
+    taken = [int(version[9:]) for version in versions(home) if version.startswith(night)]
+    return f"{night}-{max(taken, default=0) + 1:03d}"

@@ -10,7 +10,7 @@ from dagster_project.audit.candidate import sha256_of
 from dagster_project.home import Home
 from dagster_project.release.files import point
 from dagster_project.release.history import note_switch, settle_switches
-from dagster_project.release.record import Release, ReleaseError, current_release, release_of
+from dagster_project.release.record import Release, ReleaseError, WithdrawnError, current_release, release_of
 
 
 class NothingPublishedError(ReleaseError):
@@ -29,9 +29,12 @@ def _connect(database: Path) -> duckdb.DuckDBPyConnection:
         raise ReleaseError(f"{database} cannot be opened ({str(error).splitlines()[0]})") from None
 
 
-def open_release(home: Home, version: str) -> duckdb.DuckDBPyConnection:
-    """A read-only connection to the ``kpi.duckdb`` of a version."""
-    return _connect(release_of(home, version).database)
+def open_release(home: Home, version: str, even_withdrawn: bool = False) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to the ``kpi.duckdb`` of a version. Raises WithdrawnError of a withdrawn one unless it is asked for as such."""
+    release = release_of(home, version)
+    if release.withdrawn and not even_withdrawn:
+        raise WithdrawnError(release.withdrawn, "'pool releases' lists the others")
+    return _connect(release.database)
 
 
 def open_current(home: Home) -> duckdb.DuckDBPyConnection:
@@ -42,6 +45,8 @@ def open_current(home: Home) -> duckdb.DuckDBPyConnection:
     release = current_release(home)
     if release is None:
         raise NothingPublishedError(home)
+    if release.withdrawn:
+        raise WithdrawnError(release.withdrawn, "its withdrawal was interrupted, the next run or withdrawal makes another one current")
     return _connect(release.database)
 
 
@@ -71,6 +76,8 @@ def rollback(home: Home, version: str) -> Release:
     """
     with home.writing(f"rollback to {version}"):
         release = release_of(home, version)
+        if release.withdrawn:
+            raise WithdrawnError(release.withdrawn, "current stays as it is")
         verify(release)
         settle_switches(home)
         point(home.current, version)
