@@ -108,6 +108,10 @@ class Home:
     def settings_file(self) -> Path:
         return self.root / "home.json"
 
+    @property
+    def waivers(self) -> Path:
+        return self.root / "waivers.yaml"
+
     def ensure(self) -> Home:
         """Create the folders that must exist before a run; landing, pool and secrets are private to their owner."""
         self.root.mkdir(parents=True, exist_ok=True)

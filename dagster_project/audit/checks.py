@@ -150,13 +150,14 @@ def freshness_verdict(contract: Contract, state: SourceState, as_of: dt.date) ->
 
 def folded(product: str, check: str, of_sources: Sequence[Verdict]) -> Verdict:
     """The verdicts of one check over the sources that a product reads, as one verdict of the product."""
-    failed = [v for v in of_sources if not v.passed]
+    failed = sorted((v for v in of_sources if not v.passed), key=lambda v: bool(v.waived))
     first = (failed or list(of_sources))[0]
     if not failed:
         return Verdict(product, check, first.severity, True, f"{len(of_sources)} sources", first.owner, first.action, zh=first.zh)
+    waived = "" if any(not v.waived for v in failed) else "; ".join(dict.fromkeys(v.waived for v in failed))
     detail = "; ".join(v.detail for v in failed[:5]) + (f"; and {len(failed) - 5} more" if len(failed) > 5 else "")
     rows = presentable_rows({"source": v.source, **row} for v in failed for row in (v.rows or ({"detail": v.detail},)))
-    return Verdict(product, check, first.severity, False, detail, first.owner, first.action, rows, zh=first.zh)
+    return Verdict(product, check, first.severity, False, detail, first.owner, first.action, rows, zh=first.zh, waived=waived)
 
 
 # ---- products -----------------------------------------------------------------------------------------------------

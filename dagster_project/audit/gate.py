@@ -40,6 +40,7 @@ from dagster_project.audit.suites import Suite, all_suites
 from dagster_project.audit.usual import unusual_days
 from dagster_project.audit.verdict import NOT_AUDITED, Verdict, first_line, presentable_rows
 from dagster_project.audit.volume import shrinkage_verdict, volume_verdict
+from dagster_project.audit.waivers import Waiver, load_waivers
 from dagster_project.contracts.entities import Entity, load_entities
 from dagster_project.contracts.model import Contract
 from dagster_project.home import Home
@@ -60,6 +61,8 @@ class GateReport:
     of_source: tuple[Verdict, ...] = ()
     expectation_results: tuple[Mapping[str, Any], ...] = ()
     rows_per_kpi: Mapping[str, Mapping[tuple[str, str], int]] = field(default_factory=dict)
+    waivers: tuple[Waiver, ...] = ()
+    """Those that were listed, whether or not they were needed."""
 
     @property
     def held(self) -> dict[str, str]:
@@ -216,7 +219,7 @@ def judge(
     say: Say,
 ) -> GateReport:
     """Every check of an open candidate. ``contracts`` are the enabled sources, ``baselines`` the last release by product."""
-    suites = all_suites(candidate)
+    suites, waivers = all_suites(candidate), load_waivers(home)
     asked = _Asked(worker, candidate, suites, home.scratch / SCRATCH)
     thread = asked.start()
     gathered: dict[str, list[Verdict]] = {product: [] for product in candidate.lineage.products}
@@ -229,7 +232,7 @@ def judge(
     for product, verdicts in gathered.items():
         read = [of_source[c.id] for c in contracts if product in fed[c.id]]
         for check in SOURCE_CHECKS if read else ():
-            verdict = folded(product, check, [v[check] for v in read])
+            verdict = folded(product, check, [waivers.of_source(v[check], product, candidate.as_of) for v in read])
             shows_it = check == "deliveries" and candidate.lineage.describes_sources(product)
             verdicts.append(replace(verdict, severity="warn") if shows_it else verdict)
         built = built_verdict(candidate, product)
@@ -261,6 +264,11 @@ def judge(
     results = asked.answer()
     for verdict in expectation_verdicts(suites, results):
         gathered[verdict.product].append(verdict)
+    for product, verdicts in gathered.items():
+        gathered[product] = [waivers.of_product(v, candidate.as_of) for v in verdicts]
+    every = [v for verdicts in gathered.values() for v in verdicts]
+    for product, remark in waivers.remarks(every, gathered, candidate.as_of):
+        gathered[product].append(PRODUCT_CHECKS["waivers"].of_product(product, False, remark))
     for verdict in needs_verdicts(candidate.lineage, gathered):
         gathered[verdict.product].append(verdict)
 
@@ -271,6 +279,7 @@ def judge(
         tuple(v for checks in of_source.values() for v in checks.values()),
         tuple(results),
         {product: own.rows for product, own in figures.items()},
+        waivers.listed,
     )
 
 

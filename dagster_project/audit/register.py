@@ -205,6 +205,13 @@ PRODUCT_CHECKS: Mapping[str, Check] = _by_name(
         "Put right what holds the product it needs.",
     ),
     Check(
+        "waivers",
+        "豁免",
+        "warn",
+        "The file of waivers is wrong, or a waiver of the product expired or is not needed.",
+        "Put waivers.yaml right, or remove the waiver.",
+    ),
+    Check(
         "last good bundle",
         "上一合格版本可读",
         "block",

@@ -43,10 +43,12 @@ class Verdict:
     source: str = ""
     zh: str = ""
     """The name of the check in Chinese."""
+    waived: str = ""
+    """Who lets the failure pass, why and until when; empty when nobody does."""
 
     @property
     def blocks(self) -> bool:
-        return not self.passed and self.severity == "block"
+        return not self.passed and self.severity == "block" and not self.waived
 
     def of_product(self, product: str) -> Verdict:
         return replace(self, product=product)
@@ -60,6 +62,7 @@ class Verdict:
             "severity": self.severity,
             "passed": self.passed,
             "detail": self.detail,
+            "waived": self.waived,
             "owner": self.owner,
             "action": self.action,
             "rows": list(self.rows),

@@ -213,7 +213,8 @@ def _write_gate_result(writer: _Writer, verdicts: Iterable[Verdict]) -> None:
         "offending_rows": "varchar",
     }
     rows = [
-        (v.product, v.check, v.zh or None, v.severity, v.passed, v.detail, False, v.owner, v.action, _as_json(v.rows)) for v in verdicts
+        (v.product, v.check, v.zh or None, v.severity, v.passed, v.detail, bool(v.waived), v.owner, v.action, _as_json(v.rows))
+        for v in verdicts
     ]
     writer.create("gate_result", _rows_as_query(columns, rows) + ' order by product, passed, "check"', documentation.GATE_RESULT)
 

@@ -216,7 +216,7 @@ def _refuse_withdrawn(known: _Earlier, plan: _Plan, as_of: dt.date) -> None:
             )
 
 
-def _fingerprint(candidate: Candidate, plan: _Plan, key_id: str) -> str:
+def _fingerprint(candidate: Candidate, report: GateReport, plan: _Plan, key_id: str) -> str:
     """Everything that a release is made of; the same fingerprint means that the release exists already."""
     pool_tables = {}
     for name in POOL_TABLES:
@@ -232,6 +232,7 @@ def _fingerprint(candidate: Candidate, plan: _Plan, key_id: str) -> str:
             "products": {
                 name: [p.status, p.bundle, p.origin_release if p.status == "stale" else "", p.reason] for name, p in plan.products.items()
             },
+            "waivers": [w.as_dict() for w in report.waivers],
             "gate": sorted([v.product, v.check, v.severity, v.passed, v.detail] for v in plan.verdicts),
             "pool": pool_tables,
         }
@@ -286,6 +287,7 @@ def _write_release(
         tables={name: TableRecord(c.rows, c.content_hash) for name, c in contents.items()},
         files={name: sha256_of(draft / name) for name in (DATABASE, AUDIT, EXPECTATIONS, EXPECTATIONS_PAGE)},
         ledger=ledger_head(home),
+        waivers=tuple(w.as_dict() for w in report.waivers),
     )
     (draft / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
     seal(draft)
@@ -365,11 +367,13 @@ def _publish(home: Home, as_of: dt.date, contracts: Sequence[Contract], worker: 
         known = _Earlier(previous, list_releases(home))
         plan = _plan(home, candidate, report, known, say)
         _refuse_withdrawn(known, plan, as_of)
-        fingerprint = _fingerprint(candidate, plan, key_id)
+        fingerprint = _fingerprint(candidate, report, plan, key_id)
         existing = next((r for r in list_releases(home) if r.manifest.fingerprint == fingerprint and not r.withdrawn and is_sound(r)), None)
         release = existing or _write_release(home, candidate, report, plan, fingerprint, baseline, key_id, say)
     current = _readable_current(home)
     switch = current is None or current.as_of <= as_of
+    for waived in (v for v in report.verdicts if v.waived):
+        record(home, "waiver", {"version": release.version, "product": waived.product, "check": waived.check, "waived": waived.waived})
     record(home, "publish", _as_recorded(release, existing is None, switch))
     if switch:
         point(home.current, release.version)

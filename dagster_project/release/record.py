@@ -98,6 +98,8 @@ class ReleaseManifest:
     """File name to sha256 of its bytes."""
     ledger: Head = field(default_factory=Head)
     """The last entry of the ledger when the release was made."""
+    waivers: tuple[Mapping[str, str], ...] = ()
+    """The waivers that were listed, needed or not."""
 
     def to_json(self) -> str:
         def plain(value: Any) -> Any:
@@ -123,6 +125,7 @@ class ReleaseManifest:
                 "products": products,
                 "tables": {name: TableRecord(**t) for name, t in raw["tables"].items()},
                 "ledger": Head(**raw.get("ledger", {})),
+                "waivers": tuple(raw.get("waivers", ())),
             }
         )
 

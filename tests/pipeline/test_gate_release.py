@@ -98,7 +98,7 @@ def test_the_manifest_names_the_inputs_and_the_content(pool: AuditHome, release:
     assert manifest["as_of"] == "2024-01-31" and manifest["key_id"] == "k1"
     assert manifest["contracts"] == {"calls": "v1", "disputes": "v1"}
     assert manifest["receipts"]["rows"] == 62
-    assert set(manifest["files"]) == {"kpi.duckdb", "audit.json", "expectations.json"}
+    assert set(manifest["files"]) == {"kpi.duckdb", "audit.json", "expectations.json", "expectations.html"}
     assert manifest["tables"]["fct_kpi_count"]["rows"] == 4 * 31
     assert all(len(t["content_hash"]) == 64 for t in manifest["tables"].values())
 
