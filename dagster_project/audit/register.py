@@ -241,7 +241,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "delivery": ("deliveries", "balance", "freshness", "volume", "shrinkage", "drift", "emptied"),
     "relations": ("orphans", "detached", "times", "reversed"),
     "figures": ("built", "as_of", "rows", "additivity", "coverage", "plausibility", "reconciliation", "dbt:", "gx:"),
-    "continuity": ("continuity", "restatement", "needs", "last good bundle"),
+    "continuity": ("continuity", "restatement", "needs", "waivers", "last good bundle", "withdrawn before"),
 }
 """How the checks of a product are put together for people: family to its checks; a name that ends with ':' stands for all that begin so."""
 
