@@ -212,6 +212,20 @@ PRODUCT_CHECKS: Mapping[str, Check] = _by_name(
         "Put waivers.yaml right, or remove the waiver.",
     ),
     Check(
+        "withdrawn before",
+        "内容曾被撤回",
+        "warn",
+        "The product's figures are those of a release that was withdrawn.",
+        "Make sure that what was wrong was in another product.",
+    ),
+    Check(
+        "withdrawn",
+        "发布被撤回",
+        "block",
+        "The release was withdrawn and no other is left: nothing is published until the next good night.",
+        "Put right what was wrong and run the night again.",
+    ),
+    Check(
         "last good bundle",
         "上一合格版本可读",
         "block",
@@ -241,7 +255,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "delivery": ("deliveries", "balance", "freshness", "volume", "shrinkage", "drift", "emptied"),
     "relations": ("orphans", "detached", "times", "reversed"),
     "figures": ("built", "as_of", "rows", "additivity", "coverage", "plausibility", "reconciliation", "dbt:", "gx:"),
-    "continuity": ("continuity", "restatement", "needs", "waivers", "last good bundle", "withdrawn before"),
+    "continuity": ("continuity", "restatement", "needs", "waivers", "last good bundle", "withdrawn before", "withdrawn"),
 }
 """How the checks of a product are put together for people: family to its checks; a name that ends with ':' stands for all that begin so."""
 

@@ -202,7 +202,7 @@ def _withdrawn_before(product: str, releases: Sequence[Release]) -> Iterator[Ver
     for release in releases:
         if release.withdrawn:
             detail = f"these are the figures of release {release.version}, withdrawn: {release.withdrawn.words}"
-            yield Verdict(product, WITHDRAWN_CHECK, "warn", False, detail, action="Make sure that what was wrong was in another product.")
+            yield PRODUCT_CHECKS[WITHDRAWN_CHECK].of_product(product, False, detail)
 
 
 def _refuse_withdrawn(known: _Earlier, plan: _Plan, as_of: dt.date) -> None:

@@ -11,7 +11,8 @@ import datetime as dt
 import shutil
 
 from dagster_project.audit.candidate import sha256_of
-from dagster_project.audit.verdict import Verdict, masked
+from dagster_project.audit.register import PRODUCT_CHECKS
+from dagster_project.audit.verdict import masked
 from dagster_project.home import Home
 from dagster_project.ledger import actor, entries, record
 from dagster_project.ledger import head as ledger_head
@@ -38,8 +39,6 @@ from dagster_project.release.record import (
     withdrawal_of,
 )
 from dagster_project.release.releases import is_sound
-
-ACTION = "Put right what was wrong and run the night again."
 
 
 def withdraw(home: Home, version: str, reason: str, by: str = "") -> Release:
@@ -110,7 +109,7 @@ def _notice(home: Home, withdrawn: Release) -> Release:
     assert withdrawn.withdrawn is not None
     reason = f"release {withdrawn.version} was withdrawn, and no other is left: {withdrawn.withdrawn.words}"
     products = {name: ProductRecord(name, "left_out", reason=reason) for name in withdrawn.manifest.products}
-    verdicts = [Verdict(name, "withdrawn", "block", False, reason, action=ACTION) for name in products]
+    verdicts = [PRODUCT_CHECKS["withdrawn"].of_product(name, False, reason) for name in products]
     version = next_version(home, withdrawn.as_of)
     draft = home.published / f"{DRAFT}{version}"
     shutil.rmtree(draft, ignore_errors=True)
