@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 DEFAULT_HOME = Path("data")
 DEFAULT_GROUPS = ("city",)
@@ -124,15 +125,19 @@ class Home:
 
     def enabled_groups(self) -> tuple[str, ...]:
         """The groups of sources that this home expects (``home.json``); the city alone unless set."""
+        return tuple(self.settings().get("groups", DEFAULT_GROUPS))
+
+    def settings(self) -> dict[str, Any]:
+        """What ``home.json`` says; nothing when there is none."""
         if not self.settings_file.exists():
-            return DEFAULT_GROUPS
-        return tuple(json.loads(self.settings_file.read_text(encoding="utf-8"))["groups"])
+            return {}
+        return dict(json.loads(self.settings_file.read_text(encoding="utf-8")))
 
     def enable_groups(self, groups: tuple[str, ...]) -> None:
         """Record the enabled groups; a reader sees the old list or the new one."""
         self.ensure()
         draft = self.settings_file.with_suffix(".tmp")
-        draft.write_text(json.dumps({"groups": sorted(set(groups))}, indent=2) + "\n", encoding="utf-8")
+        draft.write_text(json.dumps({**self.settings(), "groups": sorted(set(groups))}, indent=2) + "\n", encoding="utf-8")
         draft.replace(self.settings_file)
 
     @contextmanager

@@ -4,10 +4,10 @@ Belongs here: a module per group of commands, each with its arguments, one call 
 anything that another caller would need too.
 """
 
-from dagster_project.cli import comparing, contracts, nights, released, upkeep, waiving
+from dagster_project.cli import comparing, contracts, nights, proving, pruning, released, upkeep, waiving
 from dagster_project.cli.console import app
 
-__all__ = ["app", "comparing", "contracts", "main", "nights", "released", "upkeep", "waiving"]
+__all__ = ["app", "comparing", "contracts", "main", "nights", "proving", "pruning", "released", "upkeep", "waiving"]
 
 
 def main() -> None:

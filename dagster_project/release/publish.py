@@ -42,6 +42,7 @@ from dagster_project.release.record import (
     unreadable,
 )
 from dagster_project.release.releases import is_sound
+from dagster_project.release.retention import prune_under_lock, retention_of
 from dagster_project.release.withdrawal import settle_withdrawals
 
 Say = Callable[[str], None]
@@ -379,6 +380,9 @@ def _publish(home: Home, as_of: dt.date, contracts: Sequence[Contract], worker: 
         point(home.current, release.version)
         note_switch(home, f"publish of the night {as_of}")
         say(f"release: {release.version} is current")
+    rule = retention_of(home)
+    if rule is not None:
+        prune_under_lock(home, rule)
     if not unreadable(home):
         sweep_unused(home, frozenset(p.bundle for r in list_releases(home) for p in r.manifest.products.values() if p.bundle))
     return PublishResult(replace(release, is_current=switch), report, existing is None, switch)

@@ -229,6 +229,26 @@ def test_every_step_of_a_run_stands_in_the_ledger(city: Home) -> None:
     assert {e.action for e in found} >= {"key", "run", "publish", "switch"}
 
 
+def test_a_release_is_reproduced_elsewhere_in_another_time_zone_and_locale_on_one_processor(
+    city: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = current_release(city)
+    assert release is not None
+    for name, value in {"TZ": "America/Los_Angeles", "LC_ALL": "C"}.items():
+        monkeypatch.setenv(name, value)
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        told = ran(pool(city.root, "reproduce", release.version, "--scratch", str(tmp_path / "elsewhere"))).stdout
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert f"release {release.version} is reproduced" in told and "DIFFERS" not in told and "other " not in told
+    again = current_release(Home.at(tmp_path / "elsewhere" / "home"))
+    assert again is not None and again.manifest.content_hash == release.manifest.content_hash
+    assert told.count("same   table") == len(release.manifest.tables) - 2
+    assert entries(city)[-1].about == {"version": release.version, "proved": True, "different": []}
+
+
 def test_telemetry_is_off_in_the_home_s_dagster_and_dbt(city: Home) -> None:
     assert "telemetry:\n  enabled: false" in (city.dagster / "dagster.yaml").read_text(encoding="utf-8")
     results = json.loads((city.dbt_target / "run_results.json").read_text(encoding="utf-8"))

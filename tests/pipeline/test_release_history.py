@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from dagster_project.doctor import examine
 from dagster_project.home import Home
 from dagster_project.ledger import entries, record
 from dagster_project.release import PublishResult, ReleaseError, current_release, gate_and_publish, publish, published_on, rollback
+from dagster_project.release.reproduce import prepare, reproduce
 
 NEXT = NIGHT + dt.timedelta(days=1)
 
@@ -149,3 +151,23 @@ def test_no_personal_value_of_a_query_is_kept(pool: AuditHome, release: Callable
     )
     assert len(_actions(pool.home, "query")) == 1
     assert not any(value in pool.home.ledger_log.read_text() for value in personal)
+
+
+def test_what_a_release_was_made_of_and_is_not_there_any_more_is_said(
+    pool: AuditHome, release: Callable[..., PublishResult], tmp_path: Path
+) -> None:
+    pool.first_day = NIGHT
+    made = release(NEXT, receipts="update receipt set sha256 = '2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881'")
+    calls = pool.home.landing / "calls"
+    calls.mkdir(parents=True)
+    (calls / "20240201.csv").write_text("x")
+    (calls / "20240131.csv").write_text("changed since")
+    other = Home.at(tmp_path / "other", tmp_path / "other" / "landing").ensure()
+    said = prepare(pool.home, made.release, other)
+    assert [p.name for p in other.landing.rglob("*.csv")] == ["20240201.csv"]
+    assert "landing: calls/20240131.csv is another file than then" in said
+    assert "landing: disputes/20240201.csv is gone (retention, or removed)" in said
+    assert "key: values were hashed under k1, the key is missing now" in said
+    assert "contract: calls is no longer enabled" in said
+    with pytest.raises(ReleaseError, match="is not empty"):
+        reproduce(pool.home, made.release, other.root)
