@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from audit_home import NIGHT, AuditHome
 from typer.testing import CliRunner
 
-from dagster_project.audit.waivers import WAIVABLE, Waiver, WaiverError, add_waiver, load_waivers, read_waivers
+from dagster_project.audit.verdict import NOT_AUDITED, Verdict
+from dagster_project.audit.waivers import WAIVABLE, Waiver, WaiverError, Waivers, add_waiver, load_waivers, read_waivers
 from dagster_project.cli import app
 from dagster_project.ledger import entries
 from dagster_project.release import PublishResult, open_current
@@ -96,6 +98,14 @@ def test_what_proves_the_figures_can_not_be_waived(check: str, pool: AuditHome) 
     with pytest.raises(WaiverError, match="can not be waived"):
         add_waiver(pool.home, _waiver(check=check))
     assert not pool.home.waivers.exists()
+
+
+def test_a_check_that_could_not_run_is_not_waived() -> None:
+    failed = Verdict("mediation", "deliveries", "block", False, "half a file")
+    waivers = Waivers((_waiver(),))
+    assert not waivers.of_product(failed, NEXT).blocks
+    assert waivers.of_product(replace(failed, detail=f"{NOT_AUDITED}: no such table"), NEXT).blocks
+    assert waivers.of_product(failed, NEXT + dt.timedelta(days=1)).blocks
 
 
 def test_a_file_that_is_wrong_waives_nothing_and_every_product_says_so(pool: AuditHome, release: Publish) -> None:
