@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from dagster_project.audit.verdict import MASK, masked
+from dagster_project.contracts.personal_values import MASK, masked
 from dagster_project.home import Home
 
 Action = Literal["run", "publish", "switch", "withdrawal", "waiver", "query", "key", "prune", "reproduction", "torn line", "break"]

@@ -13,8 +13,9 @@ import duckdb
 
 from dagster_project.audit.candidate import BUILT, Candidate, sql_text
 from dagster_project.audit.register import PRODUCT_CHECKS, SOURCE_CHECKS
-from dagster_project.audit.verdict import NOT_AUDITED, Verdict, first_line, masked, presentable_rows
+from dagster_project.audit.verdict import NOT_AUDITED, Verdict, first_line, presentable_rows
 from dagster_project.contracts.model import Contract
+from dagster_project.contracts.personal_values import masked
 from dagster_project.home import Home
 from dagster_project.ingest.cadence import missing_deliveries
 

@@ -34,6 +34,7 @@ from dagster_project.audit.expectations import Worker, WorkerError
 from dagster_project.audit.feeds import products_of_sources
 from dagster_project.audit.figures import figure_verdicts
 from dagster_project.audit.lineage import Lineage
+from dagster_project.audit.privacy import privacy_verdicts, pseudonyms
 from dagster_project.audit.register import PRODUCT_CHECKS, SOURCE_CHECKS
 from dagster_project.audit.relations import relation_verdicts
 from dagster_project.audit.suites import Suite, all_suites
@@ -48,7 +49,6 @@ from dagster_project.home import Home
 Say = Callable[[str], None]
 REASONS_KEPT = 3
 REPAIR = "Put the check or the table right and run again."
-HIDDEN_GRADE = "pseudonym"
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,7 @@ def expectation_verdicts(suites: Sequence[Suite], results: Sequence[Mapping[str,
 
 
 def _hidden_columns(entities: Mapping[str, Entity]) -> frozenset[str]:
-    pseudonyms = {c.name for entity in entities.values() for c in entity.columns if c.grade == HIDDEN_GRADE}
-    return frozenset(pseudonyms | {"record_key"})
+    return frozenset(name for entity in entities.values() for name in pseudonyms(entity))
 
 
 def _product_of_kpi(candidate: Candidate) -> dict[str, str]:
@@ -252,6 +251,10 @@ def judge(
     for verdict in figure_verdicts(
         candidate, [p for p, verdicts in gathered.items() if any(v.check == "built" and v.passed for v in verdicts)]
     ):
+        gathered[verdict.product].append(verdict)
+
+    say("gate: personal columns and values")
+    for verdict in privacy_verdicts(candidate, entities):
         gathered[verdict.product].append(verdict)
 
     say(f"gate: {len(candidate.lineage.tests)} dbt tests")

@@ -12,6 +12,8 @@ from typing import Any
 POOL_SOURCE = "pool"
 ROW_OWNERS = ("kpi_id", "product")
 PUBLISHED_FOR_ALL = ("kpi", "fct_kpi_count", "kpi_catalogue", "unit")
+ABOUT_THE_POOL = ("receipt", "pool_inventory", "system_register")
+"""Tables about the pool itself: of the night and whole in every release, whatever became of the products."""
 
 
 class ManifestError(ValueError):

@@ -198,6 +198,20 @@ PRODUCT_CHECKS: Mapping[str, Check] = _by_name(
         "Ask the unit which rows it counted; the pool's figure stands.",
     ),
     Check(
+        "personal columns",
+        "个人字段血缘",
+        "block",
+        "A published column is computed from a column of the pool that names a person or a record under a key, other than by counting.",
+        "Change the model that the verdict names: count, or ask only whether the value is there or equals another.",
+    ),
+    Check(
+        "personal values",
+        "个人信息扫描",
+        "block",
+        "A text that would be published reads as a resident ID, a telephone, a plate or a bank card.",
+        "Find the contract that lets the value in, drop or hash it there, and ingest the source again.",
+    ),
+    Check(
         "needs",
         "所需产品",
         "block",

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dagster_project.contracts.personal_values import PLATE_REGIONS
 from dagster_project.home import Home
 from dagster_project.ingest.conversion import delivered_column
 from dagster_project.ingest.mapping import Mapping, treatment
@@ -31,12 +32,12 @@ SCHEMA = pa.schema(
     ]
 )
 _EAST_ASIAN = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]"
-_PLATE_REGIONS = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
+
 _LOOKS_PERSONAL = (
     (r"\b[1-9]\d{5}(18|19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\d{3}[\dXx]\b", "9" * 18),
     (r"\b[1-9]\d{7}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\d{3}\b", "9" * 15),
     (r"\b(\+?86[- ]?)?1[3-9]\d([- ]?\d{4}){2}\b", "9" * 11),
-    (rf"[{_PLATE_REGIONS}][A-HJ-NP-Z][·\s]?[A-HJ-NP-Z0-9]{{4,5}}[A-HJ-NP-Z0-9挂学警港澳]", "文x99999"),
+    (rf"[{PLATE_REGIONS}][A-HJ-NP-Z][·\s]?[A-HJ-NP-Z0-9]{{4,5}}[A-HJ-NP-Z0-9挂学警港澳]", "文x99999"),
     (r"[\w.+-]+@[\w-]+(\.[\w-]+)+", "x@x"),
 )
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from dagster_project.audit.candidate import Candidate, sha256_of, sql_text
 from dagster_project.audit.interface import COUNT_COLUMNS, KPI_COLUMNS, RELEASE_COLUMNS
-from dagster_project.audit.lineage import Node
+from dagster_project.audit.lineage import ABOUT_THE_POOL, Node
 from dagster_project.audit.verdict import Verdict
 from dagster_project.home import Home
 from dagster_project.release.content import TableContent, digest, outside_content, table_content
@@ -30,8 +30,8 @@ SCHEMA_VERSION = 1
 DESCRIPTION = "bundle.json"
 HASH_DIGITS = 32
 SHARED_TABLES = ("kpi", "fct_kpi_count", "kpi_catalogue", "unit")
-POOL_TABLES = ("receipt", "pool_inventory", "system_register")
-"""Tables about the pool itself: in no bundle, but of the night and whole in every release, whatever became of the products."""
+POOL_TABLES = ABOUT_THE_POOL
+"""In no bundle."""
 
 
 class BundleError(RuntimeError):

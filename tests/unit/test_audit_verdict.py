@@ -8,7 +8,8 @@ import json
 
 import pytest
 
-from dagster_project.audit.verdict import ROWS_KEPT, Verdict, masked, presentable_rows
+from dagster_project.audit.verdict import ROWS_KEPT, Verdict, presentable_rows
+from dagster_project.contracts.personal_values import masked
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,240 @@
+"""Which columns a value of a personal column can reach, read off the compiled SQL of the models.
+
+A column *carries* a personal column when its value is computed from it. What only asks something of a personal value does not carry
+it: counting it, whether it is there (``is null``), whether it equals another value of the same personal column (a join, a partition, a
+group). Everything else does, and so does every column of a query that picks rows by comparing a personal value with anything else.
+What the analysis does not know carries: it errs by naming too much, never too little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from sqlglot import exp, parse_one
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, traverse_scope
+
+DIALECT = "duckdb"
+MAIN = "main"
+EVERYTHING = "*"
+"""The column of a relation whose columns are not known."""
+
+Origins = frozenset[str]
+NOTHING: Origins = frozenset()
+COUNTS = (exp.Count, exp.CountIf, exp.ApproxDistinct)
+RANKS = (exp.RowNumber, exp.Rank, exp.DenseRank, exp.Ntile, exp.PercentRank, exp.CumeDist)
+COMPARISONS = (exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ)
+MADE_UP = (exp.GenerateSeries, exp.GenerateDateArray, exp.Explode, exp.Unnest)
+CONDITIONS = ("where", "having", "qualify")
+
+
+class ColumnFlowError(ValueError):
+    """A model whose SQL cannot be followed; the message names it."""
+
+
+@dataclass(frozen=True, order=True)
+class Relation:
+    """A table or view, by schema and name."""
+
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True)
+class ColumnFlow:
+    """For every relation asked for: its columns that carry personal columns, with those as 'relation.column'."""
+
+    carried: Mapping[Relation, Mapping[str, Origins]]
+    read_from: Mapping[Relation, tuple[Relation, ...]]
+
+    def path(self, relation: Relation, origin: str) -> tuple[Relation, ...]:
+        """One way from a relation back to the personal column, the relation first."""
+        way = [relation]
+        while carrying := [
+            parent
+            for parent in self.read_from.get(way[-1], ())
+            if parent not in way and any(origin in origins for origins in self.carried.get(parent, {}).values())
+        ]:
+            way.append(carrying[0])
+        return tuple(way)
+
+
+def column_flow(
+    models: Mapping[Relation, str], columns: Mapping[Relation, Sequence[str]], personal: Mapping[Relation, Iterable[str]]
+) -> ColumnFlow:
+    """Follow the ``personal`` columns through the compiled SQL of ``models``.
+
+    ``columns`` are those of every relation that a model may read, other models included; a relation that is not among them has any
+    column that is asked of it. ``personal`` names every relation that is given, those without personal columns too. Raises
+    ColumnFlowError for SQL that does not parse, that reads files or what nobody made, or that reads itself in a circle.
+    """
+    analysis = _Analysis(models, columns)
+    for relation, names in personal.items():
+        analysis.carried[relation] = {name: frozenset({f"{relation.name}.{name}"}) for name in names}
+        analysis.read_from[relation] = ()
+    for relation in models:
+        analysis.follow(relation)
+    return ColumnFlow(analysis.carried, analysis.read_from)
+
+
+@dataclass
+class _Analysis:
+    models: Mapping[Relation, str]
+    columns: Mapping[Relation, Sequence[str]]
+    carried: dict[Relation, dict[str, Origins]] = field(default_factory=dict)
+    read_from: dict[Relation, tuple[Relation, ...]] = field(default_factory=dict)
+    following: list[Relation] = field(default_factory=list)
+
+    def follow(self, relation: Relation) -> Mapping[str, Origins]:
+        if relation in self.carried:
+            return self.carried[relation]
+        if relation not in self.models:
+            return {}
+        if relation in self.following:
+            raise ColumnFlowError(f"{relation} reads itself: {' ← '.join(map(str, self.following))}")
+        self.following.append(relation)
+        try:
+            tree = parse_one(self.models[relation], dialect=DIALECT)
+            read = sorted(_relations(tree) - {relation})
+            for parent in read:
+                if parent not in self.models and parent not in self.carried:
+                    raise ColumnFlowError(f"{relation} reads {parent}, which no model makes")
+            carrying = [parent for parent in read if any(self.follow(parent).values())]
+            self.read_from[relation] = tuple(read)
+            self.carried[relation] = self._outputs(tree, read) if carrying else {}
+        except SqlglotError as error:
+            raise ColumnFlowError(f"the SQL of {relation} cannot be followed: {str(error).splitlines()[0]}") from None
+        finally:
+            self.following.pop()
+        return self.carried[relation]
+
+    def _outputs(self, tree: exp.Expr, read: Sequence[Relation]) -> dict[str, Origins]:
+        schema: dict[str, dict[str, dict[str, str]]] = {}
+        for parent in read:
+            if parent in self.columns:
+                schema.setdefault(parent.schema, {})[parent.name] = dict.fromkeys(self.columns[parent], "text")
+        qualified = qualify(
+            _without_catalog(tree),
+            dialect=DIALECT,
+            schema=dict(schema),
+            validate_qualify_columns=False,
+            quote_identifiers=False,
+        )
+        scopes = _Scopes(self.carried)
+        root = None
+        for scope in traverse_scope(qualified):
+            scopes.follow(scope)
+            root = scope
+        if root is None:
+            raise ColumnFlowError("a model without a query")
+        return {name: origins for name, origins in scopes.outputs[id(root.expression)] if origins}
+
+
+def _relation(table: exp.Table) -> Relation:
+    return Relation(table.db.lower() or MAIN, table.name.lower())
+
+
+def _relations(tree: exp.Expr) -> set[Relation]:
+    """The tables that a query reads. Raises ColumnFlowError for one that reads files, past every model."""
+    ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
+    found = set()
+    for table in tree.find_all(exp.Table):
+        if isinstance(table.this, exp.Func):
+            if not isinstance(table.this, MADE_UP):
+                raise ColumnFlowError(f"{table.sql(dialect=DIALECT)} is no model: read it through a source")
+        elif table.db or table.name.lower() not in ctes:
+            found.add(_relation(table))
+    return found
+
+
+def _without_catalog(tree: exp.Expr) -> exp.Expr:
+    for table in tree.find_all(exp.Table):
+        table.set("catalog", None)
+    return tree
+
+
+@dataclass
+class _Scopes:
+    """The queries inside one model, innermost first: what each of their columns carries."""
+
+    carried: Mapping[Relation, Mapping[str, Origins]]
+    outputs: dict[int, list[tuple[str, Origins]]] = field(default_factory=dict)
+
+    def follow(self, scope: Scope) -> None:
+        query = scope.expression
+        if isinstance(query, exp.SetOperation):
+            sides = [self.outputs[id(side.expression)] for side in scope.set_operation_scopes]
+            self.outputs[id(query)] = [
+                (names[0][0], frozenset().union(*(origins for _, origins in names))) for names in zip(*sides, strict=False)
+            ]
+        elif isinstance(query, exp.Select):
+            picked = self._picked(scope, query)
+            self.outputs[id(query)] = [
+                (column.alias_or_name.lower() or EVERYTHING, self._of(column, scope) | picked) for column in query.selects
+            ]
+        else:
+            everything = frozenset().union(*(self._of(part, scope) for part in query.iter_expressions()))
+            self.outputs[id(query)] = [(EVERYTHING, everything)]
+
+    def _picked(self, scope: Scope, query: exp.Select) -> Origins:
+        """What the choice of rows gives away."""
+        conditions = [query.args[name] for name in CONDITIONS if query.args.get(name)]
+        conditions += [join.args["on"] for join in query.args.get("joins") or () if join.args.get("on")]
+        return frozenset().union(
+            *(
+                self._of(condition.this if isinstance(condition, exp.Where | exp.Having | exp.Qualify) else condition, scope)
+                for condition in conditions
+            )
+        )
+
+    def _of_column(self, column: exp.Column, scope: Scope | None) -> Origins:
+        name = column.name.lower()
+        while scope is not None:
+            sources = scope.sources
+            if column.table and column.table in sources:
+                return self._of_source(sources[column.table], name)
+            if not column.table and (found := frozenset().union(*(self._of_source(source, name) for source in sources.values()))):
+                return found
+            scope = scope.parent
+        return NOTHING
+
+    def _of_source(self, source: object, name: str) -> Origins:
+        if isinstance(source, Scope):
+            outputs = self.outputs.get(id(source.expression), [])
+            return frozenset().union(*(origins for output, origins in outputs if name == EVERYTHING or output in (name, EVERYTHING)))
+        if isinstance(source, exp.Table):
+            columns = self.carried.get(_relation(source), {})
+            if name == EVERYTHING:
+                return frozenset().union(*columns.values())
+            return columns.get(name, NOTHING) | columns.get(EVERYTHING, NOTHING)
+        return NOTHING
+
+    def _of(self, node: exp.Expr, scope: Scope) -> Origins:
+        if isinstance(node, exp.Column):
+            return self._of_column(node, scope)
+        if isinstance(node, exp.Star | exp.Columns):
+            return frozenset().union(*(self._of_source(source, EVERYTHING) for source in scope.sources.values()))
+        if isinstance(node, (*COUNTS, *RANKS)):
+            return NOTHING
+        if isinstance(node, exp.Window):
+            return self._of(node.this, scope)
+        if isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
+            return NOTHING
+        if isinstance(node, COMPARISONS):
+            return self._of_comparison(self._of(node.left, scope), self._of(node.right, scope))
+        if isinstance(node, exp.In) and node.args.get("query"):
+            return self._of_comparison(self._of(node.this, scope), self._of(cast(exp.Expr, node.args["query"]), scope))
+        if isinstance(node, exp.Query):
+            return frozenset().union(*(origins for _, origins in self.outputs.get(id(node.unnest()), [])))
+        return frozenset().union(*(self._of(part, scope) for part in node.iter_expressions()))
+
+    @staticmethod
+    def _of_comparison(left: Origins, right: Origins) -> Origins:
+        """Whether two values of one personal column are the same says nothing of the value."""
+        return NOTHING if left and left == right else left | right
