@@ -174,11 +174,13 @@ class AuditHome:
         node_status: dict[str, str] | None = None,
         uncompiled: Sequence[str] = (),
         undescribed: Sequence[str] = (),
+        compiled: dict[str, str] | None = None,
         seal: bool = True,
     ) -> None:
         """Make pool, control tables, candidate and dbt artifacts of one night.
 
-        ``tamper``: SQL run on the finished candidate; ``receipts``, ``pool_tamper``: SQL run on those tables before they are written.
+        ``tamper``: SQL run on the finished candidate; ``receipts``, ``pool_tamper``: SQL run on those tables before they are written;
+        ``compiled``: what dbt says it ran for a model.
         """
         home, self.builds = self.home, self.builds + 1
         first = self.first_day or as_of.replace(day=1)
@@ -217,7 +219,7 @@ class AuditHome:
             for statement in tamper:
                 db.execute(statement)
             columns = {name: described.get(name, {}) for name in self.models}
-        self._write_artifacts(home, columns, node_status or {}, uncompiled)
+        self._write_artifacts(home, columns, node_status or {}, uncompiled, compiled or {})
         if seal:
             seal_candidate(home, "test")
 
@@ -270,7 +272,12 @@ class AuditHome:
             )
 
     def _write_artifacts(
-        self, home: Home, columns: dict[str, dict[str, Any]], node_status: dict[str, str], uncompiled: Sequence[str]
+        self,
+        home: Home,
+        columns: dict[str, dict[str, Any]],
+        node_status: dict[str, str],
+        uncompiled: Sequence[str],
+        compiled: dict[str, str],
     ) -> None:
         def unique_id(name: str) -> str:
             return name if name.startswith("source.") else f"model.city.{name}"
@@ -292,7 +299,12 @@ class AuditHome:
                 "depends_on": {"nodes": [unique_id(p) for p in parents]},
             }
             results.append(
-                {"unique_id": unique_id(name), "status": node_status.get(name, "success"), "message": "", "compiled_code": "select 1"}
+                {
+                    "unique_id": unique_id(name),
+                    "status": node_status.get(name, "success"),
+                    "message": "",
+                    "compiled_code": compiled.get(name, "select 1"),
+                }
             )
         for name, test in self.tests.items():
             test_id = f"test.city.{name}"

@@ -123,7 +123,8 @@ def _values(candidate: Candidate, node: Node) -> Iterator[dict[str, str]]:
                 continue
             quoted = f'"{column.replace(chr(34), chr(34) * 2)}"::varchar'
             suspects = candidate.connection.execute(
-                f"select distinct {quoted} from {candidate.relation(node)} where regexp_matches({quoted}, {sql_text(MAY_BE_PERSONAL)}) order by 1"
+                f"select text from (select distinct {quoted} as text from {candidate.relation(node)}) "
+                f"where regexp_matches(text, {sql_text(MAY_BE_PERSONAL)}) order by text"
             )
             for (text,) in suspects.fetchall():
                 for found in find_personal(text):
