@@ -18,8 +18,9 @@ from typing import Any
 
 import yaml
 
-from dagster_project.audit.verdict import NOT_AUDITED, Verdict, masked
+from dagster_project.audit.verdict import NOT_AUDITED, Verdict
 from dagster_project.contracts.document import line_of, parse
+from dagster_project.contracts.personal_values import masked
 from dagster_project.contracts.problems import ContractProblem, DocumentPath, did_you_mean, dotted
 from dagster_project.home import Home
 

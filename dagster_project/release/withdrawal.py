@@ -12,7 +12,7 @@ import shutil
 
 from dagster_project.audit.candidate import sha256_of
 from dagster_project.audit.register import PRODUCT_CHECKS
-from dagster_project.audit.verdict import masked
+from dagster_project.contracts.personal_values import masked
 from dagster_project.home import Home
 from dagster_project.ledger import actor, entries, record
 from dagster_project.ledger import head as ledger_head
