@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from dagster_project import ledger
+from dagster_project.audit.traces import traces
 from dagster_project.contracts.load import load_catalogue
+from dagster_project.contracts.personal_values import MAY_BE_PERSONAL, find_personal
 from dagster_project.home import Home
 from dagster_project.ingest.deidentify import HashKeyError, load_key
 from dagster_project.ingest.mapping import hashes_values
@@ -31,6 +35,20 @@ class Finding:
 def examine(home: Home) -> tuple[Finding, ...]:
     """Every finding of a home, in the order of the data's way."""
     return (*_folders(home), *_key(home), *_receipts(home), *_releases(home), *_ledger(home))
+
+
+def search(home: Home) -> Iterator[Finding]:
+    """Every text outside landing that reads as a resident ID, a telephone, a plate or a bank card: one finding per file, or that there is none."""
+    may_be_personal, files, texts = re.compile(MAY_BE_PERSONAL), dict[Path, str](), 0
+    for trace in traces(home):
+        texts += 1
+        if trace.file not in files and may_be_personal.search(trace.text):
+            for found in find_personal(trace.text):
+                files[trace.file] = f"{trace.file}, {trace.place}: a {found.kind}, {found.shown}"
+    for detail in files.values():
+        yield Finding("privacy", False, f"{detail}; correct the contract that lets it in, ingest again, and remove the file")
+    if not files:
+        yield Finding("privacy", True, f"{texts:,} texts outside landing name nobody")
 
 
 def _folders(home: Home) -> Iterator[Finding]:

@@ -14,9 +14,10 @@ def doctor(
     home: HomeOption = None,
     landing: LandingOption = None,
     create_key: Annotated[bool, typer.Option("--create-key", help="make the key under which personal values are hashed")] = False,
+    privacy: Annotated[bool, typer.Option("--privacy", help="search every text outside landing for what reads as a person's")] = False,
 ) -> None:
     """Verify what can be verified of a home; exit 1 if something is wrong."""
-    from dagster_project.doctor import examine
+    from dagster_project.doctor import examine, search
     from dagster_project.ingest import deidentify
 
     chosen = home_of(home, landing).ensure()
@@ -26,7 +27,7 @@ def doctor(
         except deidentify.HashKeyError as problem:
             err.print(f"pool: {problem}", markup=False)
             raise typer.Exit(USAGE) from None
-    findings = examine(chosen)
+    findings = (*examine(chosen), *(search(chosen) if privacy else ()))
     for finding in findings:
         (out if finding.passed else err).print(f"{'ok   ' if finding.passed else 'WRONG'} {finding.check}: {finding.detail}", markup=False)
     if not all(finding.passed for finding in findings):
