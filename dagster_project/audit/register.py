@@ -269,6 +269,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "delivery": ("deliveries", "balance", "freshness", "volume", "shrinkage", "drift", "emptied"),
     "relations": ("orphans", "detached", "times", "reversed"),
     "figures": ("built", "as_of", "rows", "additivity", "coverage", "plausibility", "reconciliation", "dbt:", "gx:"),
+    "privacy": ("personal columns", "personal values"),
     "continuity": ("continuity", "restatement", "needs", "waivers", "last good bundle", "withdrawn before", "withdrawn"),
 }
 """How the checks of a product are put together for people: family to its checks; a name that ends with ':' stands for all that begin so."""
@@ -277,6 +278,7 @@ FAMILY_WORDS: Mapping[str, str] = {
     "delivery": "交付完整、可用、及时，量与填写如常。 What feeds the product was delivered, whole, in time, in the usual volume and shape.",
     "relations": "关联可追溯，时间有先后。 References lead somewhere and times stand in their order.",
     "figures": "数字由计数得出，相加相等，合理。 Figures follow from their counts, add up and are plausible.",
+    "privacy": "不含个人信息。 Nothing that goes out names a person.",
     "continuity": "与上期发布衔接。 The product goes on from the last release, and what it needs passed.",
 }
 
