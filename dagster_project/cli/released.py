@@ -12,7 +12,7 @@ from dagster_project.cli.console import USAGE, HomeOption, app, day_of, err, hom
 
 @app.command()
 def releases(home: HomeOption = None) -> None:
-    """List the releases, newest first."""
+    """List the releases, the oldest night first."""
     from dagster_project.release import list_releases
 
     table = Table("release", "as of", "fresh", "stale", "left out", "", box=None)
