@@ -1,6 +1,7 @@
-"""Where everything that a pool owns lives: the folders of a home, and the lock that one writer holds.
+"""Where everything that a pool owns lives: the folders of a home, its format, and the locks that one writer holds.
 
-No other module spells a path inside a home.
+No other module spells a path inside a home. Two locks, both the kernel's, which releases them however a process ends: ``writing`` is held
+by a step while it writes, ``running`` by a run from its first step to its last, so that the steps of two nights never mix.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,24 @@ from typing import Any
 
 DEFAULT_HOME = Path("data")
 DEFAULT_GROUPS = ("city",)
+FORMAT = 1
+"""Of the folders and files of a home; ``upgrade`` brings an older home to it, older code refuses a newer one."""
+WAIT_SECONDS = 600.0
+
+_runs_of_this_process: set[Path] = set()
 
 
 class HomeBusyError(RuntimeError):
     """Another process is writing to this home; the message names it."""
+
+
+class NewerHomeError(RuntimeError):
+    """The home was written by newer code than this."""
+
+    def __init__(self, root: Path, found: int) -> None:
+        super().__init__(
+            f"{root} has format {found}, this release of the project knows {FORMAT}: run the newer release, or restore a backup"
+        )
 
 
 @dataclass(frozen=True)
@@ -106,6 +121,10 @@ class Home:
         return self.root / ".writer.lock"
 
     @property
+    def run_lock_file(self) -> Path:
+        return self.root / ".run.lock"
+
+    @property
     def settings_file(self) -> Path:
         return self.root / "home.json"
 
@@ -114,7 +133,11 @@ class Home:
         return self.root / "waivers.yaml"
 
     def ensure(self) -> Home:
-        """Create the folders that must exist before a run; landing, pool and secrets are private to their owner."""
+        """Create the folders that must exist before a run; landing, pool and secrets are private to their owner.
+
+        Raises NewerHomeError.
+        """
+        self.expect_known_format()
         self.root.mkdir(parents=True, exist_ok=True)
         for private in (self.pool, self.quarantine, self.secrets, self.warehouse, self.bundles, self.scratch, self.dagster, self.pulls):
             private.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -123,48 +146,101 @@ class Home:
             self.landing.mkdir(mode=0o700, parents=True)
         return self
 
-    def enabled_groups(self) -> tuple[str, ...]:
-        """The groups of sources that this home expects (``home.json``); the city alone unless set."""
-        return tuple(self.settings().get("groups", DEFAULT_GROUPS))
-
     def settings(self) -> dict[str, Any]:
         """What ``home.json`` says; nothing when there is none."""
         if not self.settings_file.exists():
             return {}
         return dict(json.loads(self.settings_file.read_text(encoding="utf-8")))
 
-    def enable_groups(self, groups: tuple[str, ...]) -> None:
-        """Record the enabled groups; a reader sees the old list or the new one."""
-        self.ensure()
+    def _set(self, **changed: Any) -> None:
+        """Change settings; a reader sees all of them as they were or as they are."""
         draft = self.settings_file.with_suffix(".tmp")
-        draft.write_text(json.dumps({**self.settings(), "groups": sorted(set(groups))}, indent=2) + "\n", encoding="utf-8")
+        draft.write_text(json.dumps({"format": self.format(), **self.settings(), **changed}, indent=2) + "\n", encoding="utf-8")
         draft.replace(self.settings_file)
 
-    @contextmanager
-    def writing(self, purpose: str, wait_seconds: float = 600.0) -> Iterator[None]:
-        """Hold the writer's lock of this home; the kernel releases it when the process ends, however it ends.
+    def format(self) -> int:
+        """The format of this home: 0 before formats were counted; the present one of a home that is still to be made."""
+        settings = self.settings()
+        return int(settings.get("format", 0)) if settings else FORMAT
 
-        Raises HomeBusyError, naming the holder, when the lock is not free within ``wait_seconds``.
+    def set_format(self, format: int) -> None:
+        """Record what an upgrade arrived at."""
+        self._set(format=format)
+
+    def expect_known_format(self) -> None:
+        """Raise NewerHomeError when newer code has written this home."""
+        found = self.format()
+        if found > FORMAT:
+            raise NewerHomeError(self.root, found)
+
+    def enabled_groups(self) -> tuple[str, ...]:
+        """The groups of sources that this home expects (``home.json``); the city alone unless set."""
+        return tuple(self.settings().get("groups", DEFAULT_GROUPS))
+
+    def enable_groups(self, groups: tuple[str, ...]) -> None:
+        """Record the enabled groups."""
+        self.ensure()
+        self._set(groups=sorted(set(groups)))
+
+    @contextmanager
+    def writing(self, purpose: str, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
+        """Hold the writer's lock of this home; a home of an older format is upgraded first.
+
+        Raises HomeBusyError, naming the holder, when the lock is not free within ``wait_seconds``; NewerHomeError.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        with self.lock_file.open("a+", encoding="utf-8") as lock:
-            deadline = time.monotonic() + wait_seconds
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() >= deadline:
-                        lock.seek(0)
-                        holder = lock.read().strip() or "an unnamed process"
-                        raise HomeBusyError(f"{self.root} is being written by {holder}; waited {wait_seconds:.0f} s") from None
-                    time.sleep(0.1)
-            lock.seek(0)
-            lock.truncate()
-            lock.write(f"process {os.getpid()} ({purpose})")
-            lock.flush()
+        from dagster_project.upgrade import upgrade
+
+        self.expect_known_format()
+        with _locked(self.root, self.lock_file, "written", purpose, wait_seconds, _silent):
+            upgrade(self)
+            yield
+
+    @contextmanager
+    def running(self, purpose: str, wait_seconds: float = WAIT_SECONDS, say: Callable[[str], None] | None = None) -> Iterator[None]:
+        """Hold the lock that lets one run at a time write to this home; within a process that holds it already, nothing happens.
+
+        ``say`` is told once whom it waits for. Raises HomeBusyError as ``writing`` does.
+        """
+        if self.run_lock_file in _runs_of_this_process:
+            yield
+            return
+        with _locked(self.root, self.run_lock_file, "processed", purpose, wait_seconds, say or _silent):
+            _runs_of_this_process.add(self.run_lock_file)
             try:
                 yield
             finally:
+                _runs_of_this_process.discard(self.run_lock_file)
+
+
+def _silent(text: str) -> None:
+    """For a caller who wants to hear nothing."""
+
+
+@contextmanager
+def _locked(root: Path, file: Path, done_to_it: str, purpose: str, wait_seconds: float, say: Callable[[str], None]) -> Iterator[None]:
+    root.mkdir(parents=True, exist_ok=True)
+    with file.open("a+", encoding="utf-8") as lock:
+        deadline = time.monotonic() + wait_seconds
+        told = False
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
                 lock.seek(0)
-                lock.truncate()
+                holder = lock.read().strip() or "an unnamed process"
+                if time.monotonic() >= deadline:
+                    raise HomeBusyError(f"{root} is being {done_to_it} by {holder}; waited {wait_seconds:.0f} s") from None
+                if not told:
+                    say(f"waiting for {holder}")
+                    told = True
+                time.sleep(0.1)
+        lock.seek(0)
+        lock.truncate()
+        lock.write(f"process {os.getpid()} ({purpose})")
+        lock.flush()
+        try:
+            yield
+        finally:
+            lock.seek(0)
+            lock.truncate()

@@ -27,7 +27,22 @@ from typing import Any, Literal
 from dagster_project.contracts.personal_values import MASK, masked
 from dagster_project.home import Home
 
-Action = Literal["run", "publish", "switch", "withdrawal", "waiver", "query", "key", "prune", "reproduction", "torn line", "break"]
+Action = Literal[
+    "run",
+    "publish",
+    "switch",
+    "withdrawal",
+    "waiver",
+    "query",
+    "key",
+    "prune",
+    "reproduction",
+    "upgrade",
+    "backup",
+    "restore",
+    "torn line",
+    "break",
+]
 
 NOTHING_BEFORE = "0" * 64
 LOCK_SECONDS = 30.0

@@ -4,11 +4,17 @@ Belongs here: a module per group of commands, each with its arguments, one call 
 anything that another caller would need too.
 """
 
-from dagster_project.cli import comparing, contracts, nights, proving, pruning, released, upkeep, waiving
-from dagster_project.cli.console import app
+from dagster_project.cli import comparing, contracts, nights, operations, proving, pruning, released, upkeep, waiving
+from dagster_project.cli.console import USAGE, app, err
+from dagster_project.home import HomeBusyError, NewerHomeError
 
-__all__ = ["app", "comparing", "contracts", "main", "nights", "proving", "pruning", "released", "upkeep", "waiving"]
+__all__ = ["app", "comparing", "contracts", "main", "nights", "operations", "proving", "pruning", "released", "upkeep", "waiving"]
 
 
 def main() -> None:
-    app()
+    """Run the command; a home that is busy or newer than this code is no fault of the program, whichever command met it."""
+    try:
+        app()
+    except (HomeBusyError, NewerHomeError) as problem:
+        err.print(f"pool: {problem}", markup=False)
+        raise SystemExit(USAGE) from None

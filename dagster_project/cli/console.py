@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from dagster_project.calendar import last_night
 from dagster_project.home import Home
 
 app = typer.Typer(help="警务数据池 The police data pool.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -33,10 +34,12 @@ def home_of(home: Path | None, landing: Path | None = None) -> Home:
 
 
 def day_of(text: str | None, option: str) -> dt.date | None:
-    """The day that an option names. Raises typer.BadParameter."""
+    """The day that an option names, or the night that has just ended for ``yesterday``. Raises typer.BadParameter."""
     if text is None:
         return None
+    if text == "yesterday":
+        return last_night(dt.datetime.now(tz=dt.UTC))
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"{option} {text!r} is no date; write it as 2024-01-31") from None
+        raise typer.BadParameter(f"{option} {text!r} is no date; write it as 2024-01-31, or as yesterday") from None

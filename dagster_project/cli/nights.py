@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from dagster_project.cli.console import FAILED, HELD, USAGE, HomeOption, LandingOption, app, day_of, err, home_of, out
-from dagster_project.home import HomeBusyError
+from dagster_project.home import WAIT_SECONDS
 from dagster_project.progress import PROGRESS, to_stderr
 
 
@@ -18,11 +18,14 @@ from dagster_project.progress import PROGRESS, to_stderr
 def run(
     home: HomeOption = None,
     landing: LandingOption = None,
-    date: Annotated[str | None, typer.Option("--date", help="the night to process (last night if absent)")] = None,
+    date: Annotated[
+        str | None, typer.Option("--date", help="the night to process, or yesterday (the last delivered night if absent)")
+    ] = None,
     first: Annotated[str | None, typer.Option("--from", help="first night of a range, processed in one run")] = None,
     last: Annotated[str | None, typer.Option("--to", help="last night of a range")] = None,
     group: Annotated[list[str] | None, typer.Option("--group", help="enable this group of sources for the home")] = None,
     strict: Annotated[bool, typer.Option("--strict", help=f"exit with {HELD} when a product is held")] = False,
+    wait: Annotated[float, typer.Option("--wait", min=0, help="seconds to wait for another run of this home")] = WAIT_SECONDS,
 ) -> None:
     """Process a night: ingest, dbt, gate, release."""
     started = time.perf_counter()
@@ -35,8 +38,8 @@ def run(
     from dagster_project.defs.runs import NotReadyError, process_nights
 
     try:
-        outcome = process_nights(chosen, day_of(first or date, "--from"), day_of(last or date, "--to"), tuple(group or ()))
-    except (NotReadyError, HomeBusyError) as problem:
+        outcome = process_nights(chosen, day_of(first or date, "--from"), day_of(last or date, "--to"), tuple(group or ()), wait)
+    except NotReadyError as problem:
         err.print(f"pool: {problem}")
         raise typer.Exit(USAGE) from None
     phases = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in PROGRESS.phase_seconds.items())

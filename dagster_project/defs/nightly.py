@@ -1,22 +1,18 @@
 """The nightly job, its schedule, the sensor on new deliveries, and the alert on a failed run."""
 
 import datetime as dt
-import os
-import shlex
-import subprocess
 from collections.abc import Iterator
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from dagster_project.alerts import alert_of_failure, deliver
+from dagster_project.calendar import TIMEZONE, last_night
 from dagster_project.contracts.load import load_catalogue
-from dagster_project.defs.night import NIGHTS, TIMEZONE
+from dagster_project.defs.night import NIGHTS, night_of
+from dagster_project.defs.runs import PROCESS_TAG
 from dagster_project.defs.sources import source_key
 from dagster_project.home import Home
 from dagster_project.ingest.night import plan_source
-
-ALERT_COMMAND = "POOL_ALERT_COMMAND"
-ALERT_SECONDS = 60
 
 nightly_job = dg.define_asset_job(
     "nightly",
@@ -33,11 +29,6 @@ def night_selection(repository: dg.RepositoryDefinition, home: Home) -> list[dg.
     return [key for key in repository.asset_graph.executable_asset_keys if key not in disabled]
 
 
-def last_night(now: dt.datetime) -> dt.date:
-    """The night that has just ended, at a moment of the clock."""
-    return now.astimezone(ZoneInfo(TIMEZONE)).date() - dt.timedelta(days=1)
-
-
 @dg.schedule(job=nightly_job, cron_schedule="0 2 * * *", execution_timezone=TIMEZONE)
 def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Processes the night that ended two hours before."""
@@ -49,7 +40,7 @@ def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 def new_deliveries(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Asks for a run of the last night when landing holds a delivery that the receipts do not know."""
     home = Home.at()
-    night = last_night(dt.datetime.now(tz=ZoneInfo(TIMEZONE)))
+    night = last_night(dt.datetime.now(tz=dt.UTC))
     groups = home.enabled_groups()
     catalogue = load_catalogue()
     plans = (plan_source(home, c, catalogue.entity_of(c), night) for c in catalogue.contracts if c.group in groups)
@@ -67,12 +58,14 @@ def new_deliveries(context: dg.SensorEvaluationContext) -> Iterator[dg.RunReques
 
 @dg.run_failure_sensor(minimum_interval_seconds=60)
 def alert_on_failure(context: dg.RunFailureSensorContext) -> None:
-    """Hands the failure to the command in POOL_ALERT_COMMAND, if one is set; the message arrives on its standard input."""
-    command = os.environ.get(ALERT_COMMAND)
-    message = f"run {context.dagster_run.run_id} of {context.dagster_run.job_name} failed: {context.failure_event.message}"
+    """Tells of a run that failed; one that 'pool run' started tells by itself."""
+    run = context.dagster_run
+    message = f"run {run.run_id} of {run.job_name} failed: {context.failure_event.message}"
     context.log.error(message)
-    if command:
-        subprocess.run(shlex.split(command), input=message, text=True, check=True, timeout=ALERT_SECONDS)
+    if PROCESS_TAG in run.tags:
+        return
+    for problem in deliver(alert_of_failure(Home.at(), night_of(run.tags.get("dagster/partition")), (message,))):
+        context.log.error(problem)
 
 
 @dg.definitions

@@ -6,12 +6,13 @@ from typing import Any
 
 import dagster as dg
 
+from dagster_project.alerts import alert_of_release, deliver
 from dagster_project.audit.lineage import Lineage, read_lineage
 from dagster_project.audit.register import FAMILIES, FAMILY_WORDS, family_of
 from dagster_project.audit.verdict import Verdict
 from dagster_project.contracts.load import load_catalogue
 from dagster_project.defs.night import NIGHTS, SINGLE_RUN, as_of
-from dagster_project.defs.resources import ExpectationsWorker
+from dagster_project.defs.resources import ExpectationsWorker, WholeRun
 from dagster_project.defs.transform import ensure_manifest
 from dagster_project.home import Home
 from dagster_project.ingest.receipts import Receipts
@@ -125,7 +126,7 @@ class PublishComponent(dg.Component):
         lineage = read_lineage(ensure_manifest())
 
         @dg.multi_asset(name="publish", specs=_specs(lineage), check_specs=_checks(lineage), backfill_policy=SINGLE_RUN)
-        def _publish(context: dg.AssetExecutionContext, expectations_worker: ExpectationsWorker) -> Iterator[Any]:
+        def _publish(context: dg.AssetExecutionContext, expectations_worker: ExpectationsWorker, whole_run: WholeRun) -> Iterator[Any]:
             home = Home.at().ensure()
             groups = home.enabled_groups()
             contracts = [c for c in load_catalogue().contracts if c.group in groups]
@@ -137,6 +138,9 @@ class PublishComponent(dg.Component):
             record(home, "run", {"run": context.run_id, "step": "publish", "night": as_of(context).isoformat(), **about})
             for product, reason in result.report.held.items():
                 context.log.warning(f"{product} is held: {reason}")
+            if result.became_current and (alert := alert_of_release(home, result.release, tuple(result.report.held))):
+                for problem in deliver(alert):
+                    context.log.error(problem)
             yield from _events(result)
 
         return dg.Definitions(assets=[_publish])

@@ -1,11 +1,14 @@
-"""What the steps of a run share: the Great Expectations worker, started beside ingest."""
+"""What the steps of a run share: the Great Expectations worker, started beside ingest, and the lock that lets one run at a time write."""
 
+from contextlib import ExitStack
 from typing import Any
 
 import dagster as dg
 from pydantic import PrivateAttr
 
 from dagster_project.audit import expectations
+from dagster_project.home import WAIT_SECONDS, Home
+from dagster_project.progress import PROGRESS
 
 _started_early: list[expectations.Worker] = []
 
@@ -32,9 +35,24 @@ class ExpectationsWorker(dg.ConfigurableResource):  # type: ignore[type-arg]
         return self._worker
 
 
+class WholeRun(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Holds the home from the first step of a run that publishes to its last, wherever the run was started."""
+
+    wait_seconds: float = WAIT_SECONDS
+    _held: Any = PrivateAttr(default=None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        run = context.run.run_id if context.run else "of no number"
+        self._held = ExitStack()
+        self._held.enter_context(Home.at().running(f"run {run}", self.wait_seconds, PROGRESS.say))
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        self._held.close()
+
+
 @dg.definitions
 def resources() -> dg.Definitions:
     return dg.Definitions(
-        resources={"expectations_worker": ExpectationsWorker()},
+        resources={"expectations_worker": ExpectationsWorker(), "whole_run": WholeRun()},
         executor=dg.in_process_executor,
     )

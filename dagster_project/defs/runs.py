@@ -7,15 +7,16 @@ import os
 import subprocess
 import sys
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
+from dagster_project.alerts import alert_of_failure, deliver
 from dagster_project.audit import expectations
+from dagster_project.calendar import last_night
 from dagster_project.city.origin import is_simulated
 from dagster_project.contracts.load import load_catalogue
 from dagster_project.extract.state import is_connected
-from dagster_project.home import Home
+from dagster_project.home import WAIT_SECONDS, Home
 from dagster_project.ingest.deidentify import KEY_FILE, HashKeyError, create_key, load_key
 from dagster_project.ingest.landing import discover
 from dagster_project.ingest.mapping import hashes_values
@@ -98,25 +99,35 @@ def _last_delivered_night(home: Home, newest: dt.date) -> dt.date:
 
 
 def _end_runs_of_dead_processes(instance: object) -> None:
-    """Close the runs whose process was killed: nothing else would, and the UI's queue waits for them."""
+    """Close the runs whose process was killed: nothing else would, and the UI's queue waits for them.
+
+    Who calls this holds the home for its run, so that no other process can still be at one.
+    """
     from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
     assert isinstance(instance, DagsterInstance)
     for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING])):
         process = run.tags.get(PROCESS_TAG)
-        if process is not None and not Path(f"/proc/{process}").exists():
+        if process is not None:
             instance.report_run_failed(run, message=f"process {process} of this run was killed; the next run repeats its work")
 
 
-def process_nights(home: Home, first: dt.date | None, last: dt.date | None, groups: tuple[str, ...] = ()) -> Outcome:
+def process_nights(
+    home: Home, first: dt.date | None, last: dt.date | None, groups: tuple[str, ...] = (), wait_seconds: float = WAIT_SECONDS
+) -> Outcome:
     """Run the nightly job for the nights ``first`` … ``last`` as one run; the last delivered night if both are None.
 
     The run carries the partition of the last night alone: a night ingests every batch dated up to it, and Dagster writes an
     event per asset and partition of a range (a year of nights with 20 assets took 317 s of event writing, the work none).
 
-    Raises NotReadyError for nights that do not exist, HomeBusyError if another process writes to the home.
+    Raises NotReadyError for nights that do not exist, HomeBusyError if another run holds the home for longer than ``wait_seconds``.
     """
     home.ensure()
+    with home.running("pool run", wait_seconds, PROGRESS.say):
+        return _process(home, first, last, groups)
+
+
+def _process(home: Home, first: dt.date | None, last: dt.date | None, groups: tuple[str, ...]) -> Outcome:
     settle_groups(home, groups)
     settle_key(home)
     prepare_instance(home)
@@ -126,11 +137,11 @@ def process_nights(home: Home, first: dt.date | None, last: dt.date | None, grou
         import dagster as dg
 
         from dagster_project.definitions import defs
-        from dagster_project.defs.night import FIRST_NIGHT, TIMEZONE
-        from dagster_project.defs.nightly import last_night, night_selection
+        from dagster_project.defs.night import FIRST_NIGHT
+        from dagster_project.defs.nightly import night_selection
         from dagster_project.defs.resources import adopt
 
-        newest = last_night(dt.datetime.now(tz=ZoneInfo(TIMEZONE)))
+        newest = last_night(dt.datetime.now(tz=dt.UTC))
         last = last or min(_last_delivered_night(home, newest), newest)
         first = first or last
         if not FIRST_NIGHT <= first <= last <= newest:
@@ -153,7 +164,10 @@ def process_nights(home: Home, first: dt.date | None, last: dt.date | None, grou
             asset_selection=night_selection(repository, home),
             raise_on_error=False,
         )
-    return _outcome(home, result)
+    outcome = _outcome(home, result)
+    if outcome.succeeded:
+        return outcome
+    return replace(outcome, lines=(*outcome.lines, *deliver(alert_of_failure(home, last, outcome.lines))))
 
 
 def _outcome(home: Home, result: object) -> Outcome:

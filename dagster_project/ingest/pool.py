@@ -47,6 +47,11 @@ def draft_of(path: Path) -> Path:
     return path.with_name(f".{path.name}{_DRAFT}")
 
 
+def is_draft(path: Path) -> bool:
+    """Whether a file of the pool or the quarantine is half written."""
+    return path.name.startswith(".") and path.name.endswith(_DRAFT)
+
+
 def put_in_place(draft: Path, path: Path) -> None:
     """Make a complete draft durable and let it take its place in one step."""
     with draft.open("rb") as file:

@@ -6,11 +6,11 @@ import datetime as dt
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from dagster_project.calendar import TIMEZONE
 from dagster_project.home import Home
 from dagster_project.ledger import entries, record
 from dagster_project.release.record import ReleaseError, current_version
 
-TIMEZONE = "Asia/Shanghai"
 FOUND = "found so: the process that switched ended before it could record it"
 
 

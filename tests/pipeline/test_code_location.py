@@ -64,7 +64,7 @@ def test_the_nightly_schedule_runs_at_two_in_shanghai_and_asks_for_the_night_tha
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 2 * * *", "Asia/Shanghai")
     from datetime import UTC, datetime
 
-    from dagster_project.defs.nightly import last_night
+    from dagster_project.calendar import last_night
 
     assert last_night(datetime(2026, 1, 9, 18, 0, tzinfo=UTC)).isoformat() == "2026-01-09"
 
@@ -75,3 +75,8 @@ def test_new_deliveries_and_failed_runs_have_sensors(repository: dg.RepositoryDe
 
 def test_steps_run_in_one_process(repository: dg.RepositoryDefinition) -> None:
     assert repository.get_job("nightly").executor_def.name == "in_process"
+
+
+def test_a_whole_night_holds_the_home_wherever_it_is_started(repository: dg.RepositoryDefinition) -> None:
+    publish = next(node for node in repository.get_job("nightly").graph.node_dict.values() if node.name == "publish")
+    assert "whole_run" in publish.definition.required_resource_keys

@@ -1,0 +1,393 @@
+"""A night killed at any moment loses nothing: killed by the whole process group, at random moments or right at the commit points.
+
+``python -m benchmarks.kill [--trials N] [--seed N] [--scratch DIR] [--points]``
+
+A small city is processed up to its last night but one; its last night is then run, killed and run again, from the same start each time.
+After every kill the current release must be whole and of one night, no process may be left, and the run after it must arrive at the same
+content, the same pool and the same files as a night that nobody disturbed. Runs are forked from a process that has imported everything, so
+that the moments fall on work; nothing in the project knows that it is watched. What was tried stands in DIR/state.json: the next call goes
+on from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from dagster_project.city.simulate import FIRST_NIGHT, simulate
+from dagster_project.home import Home
+from dagster_project.ingest.receipts import Receipts
+from dagster_project.progress import to_stderr
+from dagster_project.release import current_release, verify
+
+CITY: dict[str, Any] = {"counties": 1, "stations_per_county": 1, "scale": 0.004, "domains": [], "history_days": 20, "nights": 2}
+NIGHT = FIRST_NIGHT + dt.timedelta(days=1)
+DIFFERS_BY_RUN = ("dagster/", "last_run.log", "ledger/torn-", "warehouse/dbt_target/", "receipts.sqlite-")
+Hook = Callable[[], None]
+
+
+class NotConvergedError(AssertionError):
+    """What a kill left behind, or what the run after it made of it, is not as it should be."""
+
+
+# ---- runs, forked from a process that has imported everything -------------------------------------------------------
+
+
+def import_everything(home: Home) -> None:
+    """Do once what every run would do before it starts to work."""
+    os.environ.update(POOL_HOME=str(home.root), POOL_LANDING=str(home.landing), DO_NOT_TRACK="1")
+    from dagster_project import definitions
+    from dagster_project.audit import expectations
+    from dagster_project.defs import runs
+
+    runs.prepare_instance(home.ensure())
+    os.environ.update(expectations.QUIET)
+    auditor = expectations._Auditor()
+    loaded = definitions.defs()
+    loaded.get_repository_def()
+
+    class Imported(expectations.Worker):
+        """Great Expectations in the forked run itself, which dies with it."""
+
+        def start(self) -> None: ...
+
+        def _exchange(self, request: str) -> str:
+            return json.dumps(expectations._answer(auditor, json.loads(request))) + "\n"
+
+    definitions.defs = lambda: loaded  # type: ignore[assignment]
+    expectations.Worker = Imported  # type: ignore[misc]
+
+
+def start_run(home: Home, night: dt.date, hook: Hook | None = None) -> int:
+    """The process id, and process group, of a run of the night that has just begun."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        os.setsid()
+        with (home.root.parent / "run.log").open("w", encoding="utf-8") as log:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+            to_stderr()
+            if hook is not None:
+                hook()
+            from dagster_project.defs.runs import process_nights
+
+            outcome = process_nights(home, night, night)
+            print("\n".join(outcome.lines), flush=True)
+            status = 0 if outcome.succeeded else 1
+    finally:
+        os._exit(status)
+
+
+def run_to_the_end(home: Home, night: dt.date) -> float:
+    """The wall seconds of an undisturbed run."""
+    began = time.perf_counter()
+    status = os.waitpid(start_run(home, night), 0)[1]
+    if status != 0:
+        raise NotConvergedError(f"the run failed:\n{(home.root.parent / 'run.log').read_text(encoding='utf-8')}")
+    return time.perf_counter() - began
+
+
+def killed_at(home: Home, night: dt.date, seconds: float) -> bool:
+    """Start the night, kill everything it started after so many seconds; False when it had ended by then."""
+    child = start_run(home, night)
+    deadline = time.perf_counter() + seconds
+    while time.perf_counter() < deadline:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            if status != 0:
+                raise NotConvergedError(f"the run failed:\n{(home.root.parent / 'run.log').read_text(encoding='utf-8')}")
+            return False
+        time.sleep(0.002)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    _expect_no_process(child)
+    return True
+
+
+def killed_by(home: Home, night: dt.date, hook: Hook) -> None:
+    """Start the night with a hook that kills it."""
+    child = start_run(home, night, hook)
+    status = os.waitpid(child, 0)[1]
+    if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGKILL:
+        raise NotConvergedError(f"the run never came to its point:\n{(home.root.parent / 'run.log').read_text(encoding='utf-8')}")
+    _expect_no_process(child)
+
+
+def _expect_no_process(session: int) -> None:
+    deadline = time.monotonic() + 5
+    while left := [p for p in _sessions() if p[1] == session]:
+        if time.monotonic() > deadline:
+            raise NotConvergedError(f"processes {[p for p, _ in left]} outlived the run that was killed")
+        time.sleep(0.02)
+
+
+def _sessions() -> list[tuple[int, int]]:
+    """Process id and session of every process that is not a corpse."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[0] != "Z":
+            found.append((int(stat.parent.name), int(fields[3])))
+    return found
+
+
+# ---- the points at which something becomes true ----------------------------------------------------------------------
+
+
+def _die() -> None:
+    os.killpg(0, signal.SIGKILL)
+
+
+def _around(module: Any, name: str, *, after: bool) -> Hook:
+    def hook() -> None:
+        original = getattr(module, name)
+
+        def dying(*args: Any, **kwargs: Any) -> Any:
+            if after:
+                original(*args, **kwargs)
+            _die()
+
+        setattr(module, name, dying)
+
+    return hook
+
+
+def _amid_dbt() -> None:
+    from dagster_project.defs.transform import DbtCommand
+
+    original = DbtCommand.cli
+
+    def cli(self: Any, *args: Any, **kwargs: Any) -> Any:
+        invocation = original(self, *args, **kwargs)
+        events = invocation.stream()
+
+        def stream() -> Any:
+            for number, event in enumerate(events):
+                if number == 10:
+                    _die()
+                yield event
+
+        invocation.stream = stream
+        return invocation
+
+    DbtCommand.cli = cli  # type: ignore[method-assign]
+
+
+def commit_points() -> dict[str, Hook]:
+    """By name, in the order in which a night comes to them."""
+    from dagster_project.ingest import batch
+    from dagster_project.release import publish
+
+    return {
+        "pool file swapped, receipt not written": _around(batch, "put_in_place", after=True),
+        "amid dbt": _amid_dbt,
+        "release assembled, not in place": _around(publish, "assemble", after=True),
+        "before the switch": _around(publish, "point", after=False),
+        "after the switch": _around(publish, "point", after=True),
+    }
+
+
+# ---- what must be true ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """What a night left: equal for the disturbed and the undisturbed."""
+
+    content_hash: str
+    pool: list[str]
+    files: list[str]
+
+
+def arrived(home: Home) -> Arrived:
+    release = current_release(home)
+    if release is None:
+        raise NotConvergedError("nothing is published")
+    with Receipts(home) as receipts:
+        pool = [f"{b.source_id} {b.batch_date} {b.status} {b.content_hash}" for b in receipts.batches()]
+    every = (p.relative_to(home.root).as_posix() for p in home.root.rglob("*") if p.is_symlink() or not p.is_dir())
+    files = sorted(name for name in every if not name.startswith(("landing/", *DIFFERS_BY_RUN)))
+    return Arrived(release.manifest.content_hash, pool, files)
+
+
+def expect_whole_release(home: Home, nights: Sequence[dt.date]) -> None:
+    """What a reader sees is one whole release of one of the nights."""
+    release = current_release(home)
+    if release is None:
+        raise NotConvergedError("readers see no release")
+    verify(release)
+    with duckdb.connect(str(home.current / "kpi.duckdb"), read_only=True) as connection:
+        seen = connection.execute("select distinct version, as_of from release_info").fetchall()
+        (figures,) = connection.execute("select count(*) from kpi").fetchall()[0]
+    if seen != [(release.version, release.as_of)] or release.as_of not in nights or not figures:
+        raise NotConvergedError(f"readers of {release.version} see {seen} with {figures} figures")
+
+
+def expect_same(home: Home, expected: Arrived) -> None:
+    found = arrived(home)
+    if found.content_hash != expected.content_hash:
+        raise NotConvergedError(f"the content is {found.content_hash}, undisturbed it is {expected.content_hash}")
+    if found.pool != expected.pool:
+        raise NotConvergedError(f"the pool differs: {sorted(set(found.pool) ^ set(expected.pool))}")
+    if found.files != expected.files:
+        left, lacking = set(found.files) - set(expected.files), set(expected.files) - set(found.files)
+        raise NotConvergedError(f"files left over: {sorted(left)}; lacking: {sorted(lacking)}")
+    unfinished = [run for run in _runs(home) if run[1] not in {"SUCCESS", "FAILURE"}]
+    if unfinished:
+        raise NotConvergedError(f"Dagster still waits for runs {unfinished}")
+
+
+def _runs(home: Home) -> list[tuple[str, str]]:
+    import sqlite3
+
+    with sqlite3.connect(home.dagster / "history" / "runs.db") as connection:
+        return connection.execute("select run_id, status from runs").fetchall()
+
+
+# ---- the experiment ---------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class State:
+    seed: int
+    seconds: float
+    expected: Arrived
+    trials: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Experiment:
+    """A home that is put back to its start before every trial, always in the same place, where dbt need not parse anew."""
+
+    def __init__(self, scratch: Path, seed: int = 1) -> None:
+        self._start, self._file = scratch / "start", scratch / "state.json"
+        self.home = Home.at(scratch / "home", scratch / "landing")
+        if self._file.exists():
+            raw = json.loads(self._file.read_text(encoding="utf-8"))
+            self.state = State(**{**raw, "expected": Arrived(**raw["expected"])})
+            import_everything(self.home)
+            return
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+        simulate(self.home.landing, **CITY)
+        import_everything(self.home)
+        run_to_the_end(self.home, NIGHT - dt.timedelta(days=1))
+        shutil.copytree(self.home.root, self._start, symlinks=True)
+        seconds = run_to_the_end(self.home, NIGHT)
+        self.state = State(seed, seconds, arrived(self.home))
+        self._save()
+
+    def put_back(self) -> None:
+        for path in self.home.root.rglob("*"):
+            if path.is_dir() and not path.is_symlink():
+                path.chmod(0o700)
+        shutil.rmtree(self.home.root)
+        shutil.copytree(self._start, self.home.root, symlinks=True)
+
+    def settle(self) -> None:
+        """Look at what the kill left, run again, and compare."""
+        expect_whole_release(self.home, (NIGHT - dt.timedelta(days=1), NIGHT))
+        run_to_the_end(self.home, NIGHT)
+        expect_whole_release(self.home, (NIGHT,))
+        expect_same(self.home, self.state.expected)
+
+    def at_random(self, trials: int) -> None:
+        """Kill at random moments until so many trials stand in the state."""
+        while len(self.state.trials) < trials:
+            number = len(self.state.trials)
+            moment = random.Random(f"{self.state.seed} {number}").uniform(0.0, self.state.seconds)
+            self.put_back()
+            killed = killed_at(self.home, NIGHT, moment)
+            amid = _furthest(self.home.root.parent / "run.log") if killed else "ended before"
+            self._judge({"trial": number, "second": round(moment, 3), "amid": amid})
+
+    def at_points(self) -> list[dict[str, Any]]:
+        """Kill at every commit point, each from the start."""
+        tried = []
+        for name, hook in commit_points().items():
+            self.put_back()
+            killed_by(self.home, NIGHT, hook)
+            self.settle()
+            tried.append({"point": name, "problem": ""})
+        return tried
+
+    def at_points_in_turn(self) -> int:
+        """Kill the same night at every commit point, one after the other, then let it end; returns how often it was killed."""
+        self.put_back()
+        points = commit_points()
+        for hook in points.values():
+            killed_by(self.home, NIGHT, hook)
+            expect_whole_release(self.home, (NIGHT - dt.timedelta(days=1), NIGHT))
+        self.settle()
+        return len(points)
+
+    def _judge(self, trial: dict[str, Any]) -> None:
+        try:
+            self.settle()
+            problem = ""
+        except (NotConvergedError, RuntimeError) as wrong:
+            problem = f"{type(wrong).__name__}: {wrong}"
+            shutil.copytree(self.home.root, self._start.with_name(f"failed-{trial['trial']}"), symlinks=True, dirs_exist_ok=True)
+        self.state.trials.append({**trial, "problem": problem})
+        self._save()
+        print(json.dumps(self.state.trials[-1]), file=sys.stderr, flush=True)
+
+    def _save(self) -> None:
+        draft = self._file.with_suffix(".tmp")
+        draft.write_text(json.dumps(asdict(self.state), indent=1), encoding="utf-8")
+        draft.replace(self._file)
+
+
+def _furthest(log: Path) -> str:
+    """How far a killed run had come by what it said."""
+    lines = [line.strip() for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("  ")]
+    if not lines:
+        return "start"
+    last = lines[-1]
+    return "ingest" if ", ok" in last or " rows in " in last else last.partition(":")[0].split(" ")[0]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.kill", description=__doc__)
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--points", action="store_true", help="at the commit points, instead of at random moments")
+    parser.add_argument("--scratch", type=Path)
+    asked = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as temporary:
+        experiment = Experiment(asked.scratch or Path(temporary) / "kill", asked.seed)
+        if asked.points:
+            print(json.dumps(experiment.at_points(), indent=1))
+            return
+        experiment.at_random(asked.trials)
+        trials = experiment.state.trials
+        wrong = [trial for trial in trials if trial["problem"]]
+        amid = ", ".join(f"{name} {count}" for name, count in Counter(t["amid"] for t in trials).most_common())
+        print(f"{len(trials)} kills within {experiment.state.seconds:.1f} s of work, {len(wrong)} not recovered; killed amid: {amid}")
+        if wrong:
+            raise SystemExit(json.dumps(wrong, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,393 @@
+"""Operations of a home: one run at a time, alerts, the dead man's check, backup and restore, upgrade."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from audit_home import NIGHT, AuditHome
+from ingest_kit import Bench, make_contract, make_entity
+
+from dagster_project import alerts, backup, ledger
+from dagster_project.alerts import Alert
+from dagster_project.backup import BackupError
+from dagster_project.defs.resources import WholeRun
+from dagster_project.doctor import examine
+from dagster_project.home import FORMAT, Home, HomeBusyError, NewerHomeError
+from dagster_project.ingest.deidentify import create_key
+from dagster_project.release import PublishResult, current_release, open_current, verify
+from dagster_project.watch import look
+
+PROJECT = Path(__file__).resolve().parents[2]
+POOL = str(Path(sys.executable).with_name("pool"))
+NEXT = NIGHT + dt.timedelta(days=1)
+Release = Callable[..., PublishResult]
+
+
+def _pool(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "POOL_HOME": str(home.root), "POOL_LANDING": str(home.landing)}
+    return subprocess.run([POOL, *arguments], env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+
+@contextmanager
+def _another_process(work: Callable[[], None]) -> Iterator[int]:
+    """A process that has done its work and then waits; it is killed at the end."""
+    ready, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+            os.write(told, b"1")
+            signal.pause()
+        finally:
+            os._exit(1)
+    try:
+        assert os.read(ready, 1) == b"1"
+        yield child
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(ready)
+        os.close(told)
+
+
+# ---- one run at a time ------------------------------------------------------------------------------------------------
+
+
+def test_a_second_run_is_refused_by_name_wherever_it_starts_and_a_killed_holder_leaves_nothing_to_clear(tmp_path: Path) -> None:
+    home = Home.at(tmp_path / "home").ensure()
+    held: list[Any] = []
+
+    def hold() -> None:
+        held.append(home.running("pool run"))
+        held[0].__enter__()
+
+    with _another_process(hold) as holder:
+        refused = _pool(home, "run", "--wait", "0")
+        assert refused.returncode == 2
+        assert f"is being processed by process {holder} (pool run)" in refused.stderr and "Traceback" not in refused.stderr
+        heard: list[str] = []
+        with pytest.raises(HomeBusyError, match=f"process {holder}"), home.running("another", 0.2, heard.append):
+            pass
+        assert heard == [f"waiting for process {holder} (pool run)"]
+    with home.running("the next", 0):
+        assert "the next" in home.run_lock_file.read_text(encoding="utf-8")
+
+
+def test_a_run_of_the_ui_takes_the_same_lock_from_its_first_step_to_its_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Home.at(tmp_path / "home").ensure()
+    monkeypatch.setenv("POOL_HOME", str(home.root))
+    seen: list[str] = []
+
+    @dg.asset
+    def first_step() -> None:
+        seen.append(home.run_lock_file.read_text(encoding="utf-8"))
+
+    @dg.asset(deps=[first_step])
+    def publishes(whole_run: WholeRun) -> None:
+        seen.append(home.run_lock_file.read_text(encoding="utf-8"))
+
+    def run() -> bool:
+        made = dg.materialize(
+            [first_step, publishes],
+            resources={"whole_run": WholeRun(wait_seconds=0)},
+            instance=dg.DagsterInstance.ephemeral(),
+            raise_on_error=False,
+        )
+        return made.success
+
+    assert run()
+    assert len(set(seen)) == 1 and f"process {os.getpid()} (run " in seen[0]
+    held: list[Any] = []
+
+    def hold() -> None:
+        held.append(home.running("pool run"))
+        held[0].__enter__()
+
+    with _another_process(hold):
+        assert not run()
+    assert run()
+
+
+# ---- alerts -------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _webhook(status: int = 200) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    got: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            got.append({"path": self.path, "authorization": self.headers["Authorization"], **json.loads(body)})
+            self.send_response(status)
+            self.send_header("Location", "http://127.0.0.1:9/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Keep the tests' output clean."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/secret-path", got
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_an_alert_reaches_command_and_webhook_with_personal_values_masked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = tmp_path / "told.txt"
+    alert = Alert("failed", Home.at(tmp_path), NIGHT, ("step ingest failed", "row of 13812345678 and 11010519491231002X"))
+    with _webhook() as (address, got):
+        monkeypatch.setenv(alerts.COMMAND, f"tee {told}")
+        monkeypatch.setenv(alerts.WEBHOOK, address)
+        monkeypatch.setenv(alerts.TOKEN, "let-me-in")
+        assert alerts.deliver(alert) == ()
+    assert got[0]["authorization"] == "Bearer let-me-in" and got[0]["kind"] == "failed" and got[0]["night"] == NIGHT.isoformat()
+    for text in (told.read_text(encoding="utf-8"), got[0]["text"]):
+        assert "step ingest failed" in text and str(tmp_path) in text
+        assert "13812345678" not in text and "11010519491231002X" not in text
+
+
+@pytest.mark.parametrize("status", [302, 404, 503])
+def test_a_webhook_that_refuses_or_points_elsewhere_is_said_without_its_address(
+    status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with _webhook(status) as (address, got):
+        monkeypatch.setenv(alerts.WEBHOOK, address)
+        (problem,) = alerts.deliver(Alert("held", Home.at(tmp_path), NIGHT, ()))
+    assert "could not be sent" in problem and "secret-path" not in problem
+    assert len(got) == (1 + alerts.TRIES if status == 503 else 1)
+
+
+def test_a_broken_way_of_alerting_is_said_and_nothing_is_sent_where_none_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alert = Alert("held", Home.at(tmp_path), NIGHT, ())
+    assert alerts.deliver(alert) == ()
+    monkeypatch.setenv(alerts.COMMAND, "false")
+    monkeypatch.setenv(alerts.WEBHOOK, "ftp://127.0.0.1/x")
+    first, second = alerts.deliver(alert)
+    assert "ended with 1" in first and "no http" in second
+    monkeypatch.setenv(alerts.COMMAND, "/no/such/program")
+    assert "could not be run" in alerts.deliver(alert)[0]
+
+
+# ---- the dead man's check -----------------------------------------------------------------------------------------------
+
+
+def _at(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(f"{text}+08:00")
+
+
+def test_a_release_that_does_not_come_is_missed_from_its_hour_on(pool: AuditHome, release: Release) -> None:
+    home = pool.home
+    assert [a.kind for a in look(home, _at("2024-02-01T07:00"))] == ["missed"]
+    release()
+    by_moment = {
+        "2024-02-01T05:59": [],  # last night is 31 January, due at six
+        "2024-02-01T07:00": [],
+        "2024-02-02T05:59": [],
+        "2024-02-02T06:00": ["missed"],
+        "2024-01-30T12:00": ["damaged"],  # the clock went back
+    }
+    assert {moment: [a.kind for a in look(home, _at(moment))] for moment in by_moment} == by_moment
+    home.lock_file.write_text("process 77 (dbt)", encoding="utf-8")
+    (missed,) = look(home, _at("2024-02-02T06:00"))
+    assert "readers still see 20240131-001" in missed.text() and "at work: process 77 (dbt)" in missed.text()
+
+
+def test_a_held_product_is_told_by_the_night_and_by_the_watch(pool: AuditHome, release: Release) -> None:
+    release()
+    broken = release(NEXT, tamper=["update kpi set numerator = numerator + 1 where unit_code = 'C' and kpi_id = 'INC-1'"])
+    assert "incident" in broken.report.held
+    told = alerts.alert_of_release(pool.home, broken.release, tuple(broken.report.held))
+    assert told is not None and told.kind == "held" and "incident: stale" in told.text()
+    assert [a.kind for a in look(pool.home, _at("2024-02-02T07:00"))] == ["stale"]
+
+
+def test_the_watch_alerts_through_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Home.at(tmp_path / "home").ensure()
+    monkeypatch.setenv(alerts.COMMAND, f"tee {tmp_path / 'told.txt'}")
+    watched = _pool(home, "watch", "--alert")
+    assert watched.returncode == 1 and "nothing is published" in watched.stderr
+    assert "nothing is published" in (tmp_path / "told.txt").read_text(encoding="utf-8")
+
+
+# ---- backup and restore -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """A home with a batch in the pool and another in quarantine, and its landing beside it."""
+    made = Bench(tmp_path, make_entity(id="text", n="integer"), make_contract({"id": "ID", "n": "N"}))
+    made.home.enable_groups(("city",))
+    made.deliver("2024-03-05.csv", "ID,N\na,1\nb,x\n")
+    made.night()
+    return made
+
+
+def _tree(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file() and not p.is_symlink()}
+
+
+def test_a_restored_home_goes_on_where_the_backup_was_taken(bench: Bench, tmp_path: Path) -> None:
+    target = tmp_path / "backups"
+    first = backup.backup(bench.home, target)
+    assert first.linked == 0
+    bench.deliver("2024-03-06.csv", "ID,N\nc,2\n")
+    bench.night()
+    second = backup.backup(bench.home, target)
+    assert second.linked > 0 and second.bytes_copied < first.bytes_copied * 2
+    shared = "pool/thing/source=things/batch=2024-03-05.parquet"
+    assert (first.folder / "home" / shared).samefile(second.folder / "home" / shared)
+
+    home = Home.at(tmp_path / "restored", bench.home.landing)
+    backup.restore(target, home)
+    again = Bench(tmp_path / "of the restored", bench.entity, bench.contract)
+    again.home = home
+    assert again.pool() == bench.pool() and again.quarantine() == bench.quarantine()
+    assert again.night().status == "unchanged"
+    assert not list(home.root.rglob(".draft*")) and ledger.check(home) == ""
+    older = Home.at(tmp_path / "older", bench.home.landing)
+    backup.restore(first.folder, older)
+    again.home = older
+    assert len(again.pool()) == 1 and again.night().rows_accepted == 1
+
+
+def test_releases_key_and_rights_are_restored_and_the_doctor_agrees(pool: AuditHome, release: Release, tmp_path: Path) -> None:
+    published = release()
+    pool.home.enable_groups(("city",))
+    create_key(pool.home)
+    backup.backup(pool.home, tmp_path / "backups")
+    home = Home.at(tmp_path / "restored")
+    backup.restore(tmp_path / "backups", home)
+    restored = current_release(home)
+    assert restored is not None and restored.manifest == published.release.manifest
+    verify(restored)
+    with open_current(home) as connection:
+        assert connection.execute("select distinct version from release_info").fetchall() == [(published.version,)]
+    assert [f for f in examine(home) if not f.passed] == []
+    key = next(home.secrets.iterdir())
+    assert key.stat().st_mode & 0o077 == 0 and home.secrets.stat().st_mode & 0o077 == 0
+
+
+def test_a_backup_or_restore_that_cannot_be_right_is_refused(bench: Bench, tmp_path: Path) -> None:
+    with pytest.raises(BackupError, match="lies in the home"):
+        backup.backup(bench.home, bench.home.root / "backups")
+    with pytest.raises(BackupError, match="no home that has been run"):
+        backup.backup(Home.at(tmp_path / "nothing"), tmp_path / "backups")
+    with pytest.raises(BackupError, match="no snapshot"):
+        backup.restore(tmp_path, Home.at(tmp_path / "new"))
+    taken = backup.backup(bench.home, tmp_path / "backups")
+    with pytest.raises(BackupError, match="not empty"):
+        backup.restore(tmp_path / "backups", bench.home)
+    altered = taken.folder / "home" / "pool" / "thing" / "source=things" / "batch=2024-03-05.parquet"
+    altered.write_bytes(altered.read_bytes()[:-1])
+    with pytest.raises(BackupError, match=r"batch=2024-03-05\.parquet is missing or was altered"):
+        backup.restore(tmp_path / "backups", Home.at(tmp_path / "new"))
+    assert not (tmp_path / "new").exists() and not list(tmp_path.glob(".draft*"))
+
+
+def test_a_backup_onto_a_full_disk_or_killed_leaves_no_snapshot_and_the_next_is_whole(bench: Bench, tmp_path: Path) -> None:
+    target = tmp_path / "backups"
+
+    def on_a_full_disk() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))
+        try:
+            backup.backup(bench.home, target)
+        except (BackupError, OSError):
+            os._exit(7)
+
+    assert os.waitstatus_to_exitcode(_in_a_process(on_a_full_disk)) == 7
+    assert list(target.iterdir()) == []
+
+    def killed() -> None:
+        backup.move_into_place = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
+        backup.backup(bench.home, target)
+
+    assert os.WTERMSIG(_in_a_process(killed)) == signal.SIGKILL
+    taken = backup.backup(bench.home, target)
+    assert [p.name for p in target.iterdir()] == [taken.folder.name]
+
+
+def _in_a_process(work: Callable[[], None]) -> int:
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return os.waitpid(child, 0)[1]
+
+
+# ---- upgrade ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_home_of_older_code_is_upgraded_by_its_next_writer_once(tmp_path: Path) -> None:
+    home = Home.at(tmp_path / "home").ensure()
+    home.settings_file.write_text('{"groups": ["city", "open_data"]}', encoding="utf-8")
+    assert home.format() == 0
+    for _ in range(2):
+        with home.writing("a test"):
+            assert home.format() == FORMAT
+    assert home.enabled_groups() == ("city", "open_data")
+    assert [e.about for e in ledger.entries(home) if e.action == "upgrade"] == [{"from": 0, "to": 1}]
+
+
+def test_a_home_of_newer_code_is_refused_before_anything_is_touched(tmp_path: Path) -> None:
+    home = Home.at(tmp_path / "home").ensure()
+    home.settings_file.write_text('{"groups": ["city"], "format": 99}', encoding="utf-8")
+    before = _tree(home.root)
+    with pytest.raises(NewerHomeError), home.writing("a test"):
+        pass
+    for arguments in (("run",), ("doctor",)):
+        refused = _pool(home, *arguments)
+        assert refused.returncode == 2 and "has format 99" in refused.stderr and "Traceback" not in refused.stderr
+    after = _tree(home.root)
+    assert {name: after[name] for name in before} == before
+
+
+# ---- examples for the machine ---------------------------------------------------------------------------------------------
+
+
+def test_the_units_of_systemd_are_right(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed (apt-get install systemd)")
+    units = sorted((PROJECT / "deploy" / "systemd").iterdir())
+    assert len(units) >= 6
+    for unit in units:
+        text = unit.read_text(encoding="utf-8").replace("/opt/police-pool/.venv/bin/pool", POOL)
+        (tmp_path / unit.name).write_text(text, encoding="utf-8")
+    checked = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *(str(tmp_path / u.name) for u in units)], capture_output=True, text=True, check=False
+    )
+    complaints = [line for line in checked.stderr.splitlines() if any(unit.name in line for unit in units)]
+    assert checked.returncode == 0 and complaints == [], checked.stderr
+
+
+def test_the_crontab_calls_commands_that_exist() -> None:
+    lines = [
+        line for line in (PROJECT / "deploy" / "crontab").read_text(encoding="utf-8").splitlines() if line and line[0] in "0123456789*"
+    ]
+    assert len(lines) >= 3
+    commands = {line.split("/bin/pool ")[1].split()[0] for line in lines}
+    known = subprocess.run([POOL, "--help"], capture_output=True, text=True, check=True).stdout
+    assert all(f" {command} " in known for command in commands)
