@@ -39,6 +39,13 @@ _FORBIDDEN = (
 )
 
 
+LONGEST_CONDITION = 4_000
+LONGEST_PADDING = 1_000
+LONGEST_REPLACEMENT = 100
+MOST_NESTED = 2
+_GROWING = (exp.Replace, exp.RegexpReplace)
+
+
 class ConditionError(ValueError):
     """A condition that cannot be used; the message says what is wrong in it."""
 
@@ -46,6 +53,8 @@ class ConditionError(ValueError):
 def check_condition(sql: str, columns: Iterable[str]) -> None:
     """Raise ConditionError unless ``sql`` is one scalar condition (DuckDB) over the given columns alone."""
     known = set(columns)
+    if len(sql) > LONGEST_CONDITION:
+        raise ConditionError(f"a condition of {len(sql):,} characters is longer than {LONGEST_CONDITION:,}; use codes, or several rules")
     try:
         parsed = [tree for tree in sqlglot.parse(f"select {sql}", read="duckdb") if tree is not None]
     except SqlglotError as wrong:
@@ -69,10 +78,31 @@ def check_condition(sql: str, columns: Iterable[str]) -> None:
         if name not in _allowed():
             called = call.sql(dialect="duckdb")
             raise ConditionError(f"'{sql}' calls '{called}'; a condition uses plain functions of one row's values only")
+    _expect_bounded(condition, sql)
     for column in condition.find_all(exp.Column):
         if column.table or column.name not in known:
             hint = did_you_mean(column.name, known)
             raise ConditionError(f"'{column.sql(dialect='duckdb')}' is not a column here" + (f": {hint}" if hint else ""))
+
+
+def _expect_bounded(condition: exp.Expression, sql: str) -> None:
+    """The engine's limit of memory does not hold for a single text, so no condition may make a text of any length."""
+    for pad in condition.find_all(exp.Pad):
+        length = pad.expression
+        if not (isinstance(length, exp.Literal) and length.is_int and int(length.this) <= LONGEST_PADDING):
+            raise ConditionError(
+                f"'{sql}' pads to '{length.sql(dialect='duckdb')}' characters; write a number of at most {LONGEST_PADDING:,}"
+            )
+    for growing in condition.find_all(*_GROWING):
+        replacement = growing.args.get("replacement")
+        is_text = replacement is None or isinstance(replacement, exp.Literal)
+        if not is_text or (replacement is not None and len(replacement.this) > LONGEST_REPLACEMENT):
+            raise ConditionError(f"'{sql}' replaces by something other than a text of at most {LONGEST_REPLACEMENT} characters")
+        nested, outer = 1, growing.find_ancestor(*_GROWING)
+        while outer is not None:
+            nested, outer = nested + 1, outer.find_ancestor(*_GROWING)
+        if nested > MOST_NESTED:
+            raise ConditionError(f"'{sql}' nests replacements {nested} deep; at most {MOST_NESTED}")
 
 
 @cache

@@ -199,7 +199,7 @@ def _take(contract: Contract, root: Path, found: _Found, now: float) -> Delivere
         date = batch_date(contract.landing.batch, found.relative_path)
     except ValueError as error:
         return refuse("undatable", f"{error}; rename the file or correct the contract")
-    if now - status.st_mtime < contract.landing.settle_seconds:
+    if 0 <= now - status.st_mtime < contract.landing.settle_seconds:  # a time to come says nothing: a clock was wrong, here or there
         settle = f"{contract.landing.settle_seconds} s ago (settle_seconds)"
         return refuse("still_written", f"was changed less than {settle}; it is taken once it rests")
     try:

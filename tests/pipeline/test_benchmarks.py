@@ -11,8 +11,9 @@ from benchmarks.ingest import __main__ as ingest
 from benchmarks.ingest.cases import CASES
 from dagster_project.contracts.load import PROJECT_SOURCES, load_catalogue
 
-# Elsewhere: parity in test_spark_parity, truth in test_city_truth, questions on the release of a night in test_night.
-TRIED = {"code_location", "ingest", "integrity", "nightly", "parity", "questions", "truth"}
+# Elsewhere: parity in test_spark_parity, truth in test_city_truth, questions on the release of a night in test_night, fuzz and kill in
+# tests of their own.
+TRIED = {"code_location", "fuzz", "ingest", "integrity", "kill", "nightly", "parity", "questions", "truth"}
 ROWS = 3_000
 
 
