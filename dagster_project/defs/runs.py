@@ -106,7 +106,7 @@ def _end_runs_of_dead_processes(instance: object) -> None:
     from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
     assert isinstance(instance, DagsterInstance)
-    for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING])):
+    for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED])):
         process = run.tags.get(PROCESS_TAG)
         if process is not None:
             instance.report_run_failed(run, message=f"process {process} of this run was killed; the next run repeats its work")

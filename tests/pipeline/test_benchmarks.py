@@ -11,14 +11,15 @@ from benchmarks.ingest import __main__ as ingest
 from benchmarks.ingest.cases import CASES
 from dagster_project.contracts.load import PROJECT_SOURCES, load_catalogue
 
-# Elsewhere: parity in test_spark_parity, truth in test_city_truth, questions on the release of a night in test_night, fuzz and kill in
-# tests of their own.
-TRIED = {"code_location", "fuzz", "ingest", "integrity", "kill", "nightly", "parity", "questions", "truth"}
+# Elsewhere: parity in test_spark_parity, truth in test_city_truth, questions on the release of a night in test_night, fuzz in test_fuzz.
+TRIED = {"code_location", "fuzz", "ingest", "integrity", "nightly", "parity", "questions", "truth"}
+# By hand alone: one kill and the run after it cost two whole nights.
+BY_HAND = {"kill"}
 ROWS = 3_000
 
 
 def test_no_benchmark_is_left_untried() -> None:
-    assert {module.name for module in pkgutil.iter_modules(benchmarks.__path__)} == TRIED
+    assert {module.name for module in pkgutil.iter_modules(benchmarks.__path__)} == TRIED | BY_HAND
 
 
 def test_the_code_location_loads_with_outside_contracts() -> None:

@@ -21,6 +21,13 @@ def test_a_lost_row_and_a_dying_process_would_be_noticed(tmp_path: Path) -> None
     assert "4 rows were written, read 3" in fuzz.faults_of([told_of_more], tmp_path)[0]
 
 
+def test_a_database_whose_column_names_are_damaged_fails_with_words(tmp_path: Path) -> None:
+    sound = fuzz.FORMS["sqlite"].write([("a", "", "1", "")])
+    damaged = fuzz.Case("sqlite", 0, sound.replace(fuzz.HEADER[1].encode(), b"\x9d" + fuzz.HEADER[1].encode()[1:]), None, "byte")
+    assert damaged.content != sound
+    assert fuzz.faults_of([damaged], tmp_path) == {}
+
+
 def test_cases_are_made_again_from_their_number() -> None:
     for form in fuzz.FORMS:
         made = [fuzz.make_case(form, number, SEED) for number in range(8)]

@@ -50,6 +50,8 @@ def read_sqlite(content: Content, file_name: str, format: Format, request: Reque
                 row += len(block)
         except sqlite3.Error as error:
             raise UnreadableFile(_reason(error, format, limits), row=row + 1 if row else None) from None
+        except UnicodeDecodeError:
+            raise UnreadableFile("the names of its columns are damaged; have it delivered again", row=row + 1 if row else None) from None
         except RecursionError:
             raise UnreadableFile("its views are nested too deeply", row=row + 1) from None
 
