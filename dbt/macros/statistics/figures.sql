@@ -86,7 +86,13 @@ sum(hash({{ columns | join(', ') }}))
         cast(sum(counted.numerator) as bigint) as numerator,
         cast(sum(counted.denominator) as bigint) as denominator
     from {{ counted }} as counted
-    inner join {{ ref('int_kpi_link') }} as link
+    inner join (
+        select *
+        from {{ ref('int_kpi_link') }}
+        {%- if touched is not none %}
+        where series_id {{ touched }} (select series_id from {{ ref('int_kpi_touched_series') }})
+        {%- endif %}
+    ) as link
         on
             counted.kpi_id = link.kpi_id
             and counted.cell = link.cell
@@ -98,8 +104,5 @@ sum(hash({{ columns | join(', ') }}))
         counted.day <= night.as_of
         and link.time_rule <> 'last'
         and link.role = 'figure'
-        {%- if touched is not none %}
-        and link.series_id {{ touched }} (select series_id from {{ ref('int_kpi_touched_series') }})
-        {%- endif %}
     group by link.series_id, {{ day_number('counted.day') }}
 {%- endmacro %}
