@@ -3,10 +3,7 @@
   stay in kpi. A build that starts from the last one reads the touched periods alone for a mart that is a kept table.
 -#}
 {% macro wide_mart(columns) -%}
-{%- if not execute -%}
-{#- Rendered only when a build starts from the last one; the order has to be known before. -#}
-{%- do ref('int_kpi_touched_since') -%}
-{%- endif -%}
+{{- waits_for('int_kpi_touched_since') -}}
 wide as (
     select
         unit_code,

@@ -5,7 +5,10 @@
   kept, on Spark, every build starts anew.
 -#}
 {% macro kept_models() -%}
-{{ return(['int_kpi_count_month', 'int_kpi_link', 'int_kpi_series', 'int_kpi_period', 'int_kpi_unit_change', 'int_kpi_dispersion', 'unit_ancestor']) }}
+{{ return([
+    'int_incident_day', 'int_kpi_count_month', 'int_kpi_link', 'int_kpi_series', 'int_kpi_period', 'int_kpi_unit_change', 'int_kpi_dispersion',
+    'unit_ancestor'
+]) }}
 {%- endmacro %}
 
 {#- Whether this build starts from the last one. -#}
@@ -22,6 +25,13 @@
     {{ return(false) }}
   {%- endif -%}
   {{ return(_applied_run() == 'building on the last') }}
+{%- endmacro %}
+
+{#- Of what a model reads only when a build starts from the last one: dbt has to know the order before. -#}
+{% macro waits_for(model_name) -%}
+{%- if not execute -%}
+{%- do ref(model_name) -%}
+{%- endif -%}
 {%- endmacro %}
 
 {#- Asked of the catalogue, not of dbt's cache: that would open a transaction, which is rolled back when the hooks are over. -#}

@@ -11,6 +11,8 @@
 period_start >= {{ touched_since(meta.wide_columns) }}
 {%- elif meta.entity -%}
 {{ in_touched_state(meta.entity) }}
+{%- elif meta.kpis_by_day -%}
+kpi_id not in ('{{ meta.kpis_by_day | join("', '") }}') or day in ({{ touched_days() }})
 {%- elif meta.counts_months -%}
 month_no >= {{ month_number(flags_touched_since()) }}
 {%- else -%}

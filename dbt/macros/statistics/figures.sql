@@ -78,6 +78,19 @@ sum(cast(xxhash64({{ columns | join(', ') }}) as decimal(38, 0)))
 sum(hash({{ columns | join(', ') }}))
 {%- endmacro %}
 
+{#- The same of whole rows of a relation. -#}
+{% macro whole_rows_content(rows) -%}
+{{ return(adapter.dispatch('whole_rows_content')(rows)) }}
+{%- endmacro %}
+
+{% macro default__whole_rows_content(rows) -%}
+sum(cast(xxhash64({{ rows }}.*) as decimal(38, 0)))
+{%- endmacro %}
+
+{% macro duckdb__whole_rows_content(rows) -%}
+sum(hash({{ rows }}))
+{%- endmacro %}
+
 {#- Of every series and day: the counts of all leaves that stood under its unit on that day; `touched`: of the touched series ('in'), of the others ('not in') or of all. -#}
 {% macro day_sums(counted, touched) %}
     select

@@ -1,6 +1,7 @@
 {#- The figures that the flags look at, by unit and month: the terms that the seed gives them, out of the cells of fct_kpi_count. -#}
 {{ config(materialized=kept_table(), meta={'counts_months': true}) }}
 {% set counts = ['observed', 'trials', 'other_observed', 'other_trials'] -%}
+{{- waits_for('int_kpi_touched_year') -}}
 {% set redoes_months = builds_on_last() -%}
 {% set since = flags_touched_since() if redoes_months else none -%}
 with occurring as (
@@ -87,4 +88,3 @@ select
     cast(sum(squares) as decimal(38, 0)) as part_squares
 from term_sum
 group by figure, unit_code, month_no
--- depends_on: {{ ref('int_kpi_touched_year') }}
