@@ -33,7 +33,7 @@ delivered as (
     {%- endif %}
     {{- delivered_states(entity, in_new_batch('pool_row', touched)) }}
     union all
-    {{- delivered_states(entity, _is_deleted_earlier(entity, touched)) }}
+    {{- delivered_states(entity, is_deleted_earlier(entity, touched)) }}
     union all by name
     select * exclude (state_rank)
     from {{ this }}
@@ -88,7 +88,7 @@ current_rows as (
         {%- endif %}
 {%- endmacro %}
 
-{% macro _is_deleted_earlier(entity, touched) -%}
+{% macro is_deleted_earlier(entity, touched) -%}
 pool_row.is_deleted
         and pool_row.source_id not in ({{ touched.sources | join(', ') }})
         and not ({{ in_new_batch('pool_row', touched) }})
