@@ -41,7 +41,10 @@ create table int_matter_cell as
     select 'CMD-1.done' as kpi_id, 'n1' as unit_code, date '2024-03-01' as day, '' as cell, cast(1 as bigint) as numerator, cast(2 as bigint) as denominator;
 create table kpi_catalogue as select 'CMD-1.done' as kpi_id, 'response' as product;
 """
-SEEDS = {"response_target": "valid_from date, valid_to date, minutes integer", "category_list": "valid_from date, valid_to date"}
+SEEDS = {
+    "response_target": {"valid_from": "date", "valid_to": "date", "minutes": "integer"},
+    "category_list": {"valid_from": "date", "valid_to": "date"},
+}
 
 
 class _ReturnError(Exception):
@@ -119,8 +122,7 @@ class Warehouse:
         self.connection = duckdb.connect()
         self.connection.execute(STANDING)
         for seed, types in SEEDS.items():
-            typed = {name: kind for name, kind in (column.split() for column in types.split(", "))}
-            columns = ", ".join(f"cast({name} as {kind}) as {name}" for name, kind in typed.items())
+            columns = ", ".join(f"cast({name} as {kind}) as {name}" for name, kind in types.items())
             path = DBT / "seeds" / f"{seed}.csv"
             self.connection.execute(
                 f"create table {seed} as select * replace ({columns}) from read_csv('{path}', header = true, all_varchar = true, nullstr = '')"
