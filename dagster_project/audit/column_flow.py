@@ -120,7 +120,7 @@ class _Analysis:
             if parent in self.columns:
                 schema.setdefault(parent.schema, {})[parent.name] = dict.fromkeys(self.columns[parent], "text")
         qualified = qualify(
-            _without_catalog(tree),
+            _addressed(tree),
             dialect=DIALECT,
             schema=dict(schema),
             validate_qualify_columns=False,
@@ -153,9 +153,13 @@ def _relations(tree: exp.Expr) -> set[Relation]:
     return found
 
 
-def _without_catalog(tree: exp.Expr) -> exp.Expr:
+def _addressed(tree: exp.Expr) -> exp.Expr:
+    """Every table by its schema, and none by its database."""
+    ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
     for table in tree.find_all(exp.Table):
         table.set("catalog", None)
+        if not table.db and not isinstance(table.this, exp.Func) and table.name.lower() not in ctes:
+            table.set("db", exp.to_identifier(MAIN))
     return tree
 
 

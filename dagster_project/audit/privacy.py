@@ -22,7 +22,7 @@ from dagster_project.contracts.personal_values import MAY_BE_PERSONAL, find_pers
 PSEUDONYM = "pseudonym"
 RECORD_KEY = "record_key"
 LAST_BUILD = "applied"
-"""Schema in which a build keeps copies of its own tables for the next one."""
+"""Schema in which a build keeps copies of its own tables for the next one, and what it knows of the batches read (known by its columns)."""
 
 
 def pseudonyms(entity: Entity) -> tuple[str, ...]:
@@ -72,7 +72,10 @@ def _flow(candidate: Candidate, entities: Mapping[str, Entity]) -> tuple[ColumnF
 def followed(
     lineage: Lineage, compiled: Mapping[str, str], columns: Mapping[Relation, list[str]], entities: Mapping[str, Entity]
 ) -> ColumnFlow:
-    """The personal columns of the pool, followed through the compiled models (by unique id). Raises ColumnFlowError."""
+    """The personal columns of the pool, followed through the compiled models (by unique id). Raises ColumnFlowError.
+
+    A table kept for the next build carries what its model carries, which may read it: followed until nothing is added.
+    """
     models, given = {}, {}
     for node in lineage.nodes.values():
         relation = _key(node)
@@ -83,8 +86,14 @@ def followed(
             given[relation] = ()
         elif node.kind == "model" and node.unique_id in compiled:
             models[relation] = compiled[node.unique_id]
-            models[Relation(LAST_BUILD, relation.name)] = f'select * from "{relation.schema}"."{relation.name}"'
-    return column_flow(models, columns, given)
+    named = {name for entity in entities.values() for name in pseudonyms(entity)}
+    kept = {r: tuple(name for name in names if name in named) for r, names in columns.items() if r.schema == LAST_BUILD}
+    while True:
+        flow = column_flow(models, columns, given | {Relation(LAST_BUILD, r.name): () for r in models} | kept)
+        carried = {Relation(LAST_BUILD, r.name): tuple(sorted(c for c, o in flow.carried[r].items() if o)) for r in models}
+        if all(set(names) <= set(kept.get(r, ())) for r, names in carried.items()):
+            return flow
+        kept |= {r: tuple({*kept.get(r, ()), *names}) for r, names in carried.items()}
 
 
 def _columns(candidate: Candidate) -> dict[Relation, list[str]]:

@@ -116,3 +116,12 @@ def test_every_column_of_a_star_over_unknown_columns_is_suspect() -> None:
 def test_a_model_that_cannot_be_followed_is_refused(sql: str, said: str) -> None:
     with pytest.raises(ColumnFlowError, match=said):
         column_flow({MART: sql, Relation("main", "other"): "select * from w.main.mart"}, COLUMNS, PERSONAL)
+
+
+def test_a_table_of_the_same_name_in_another_schema_is_another() -> None:
+    models = {
+        Relation("main", "staged"): "select unit_code as k from pool.callback",
+        MART: "select s.k as n from staged as s inner join applied.staged on s.k = applied.staged.k",
+    }
+    flow = column_flow(models, COLUMNS, PERSONAL | {Relation("applied", "staged"): ["k"]})
+    assert flow.carried[MART] == {"n": frozenset({"staged.k"})}
