@@ -66,18 +66,24 @@ class ColumnFlow:
 
 
 def column_flow(
-    models: Mapping[Relation, str], columns: Mapping[Relation, Sequence[str]], personal: Mapping[Relation, Iterable[str]]
+    models: Mapping[Relation, str],
+    columns: Mapping[Relation, Sequence[str]],
+    personal: Mapping[Relation, Iterable[str]],
+    kept: Mapping[Relation, Mapping[str, Origins]] | None = None,
 ) -> ColumnFlow:
     """Follow the ``personal`` columns through the compiled SQL of ``models``.
 
     ``columns`` are those of every relation that a model may read, other models included; a relation that is not among them has any
-    column that is asked of it. ``personal`` names every relation that is given, those without personal columns too. Raises
+    column that is asked of it. ``personal`` names every relation that is given, those without personal columns too; ``kept`` those of which
+    it is known what they carry. Raises
     ColumnFlowError for SQL that does not parse, that reads files or what nobody made, or that reads itself in a circle.
     """
     analysis = _Analysis(models, columns)
     for relation, names in personal.items():
         analysis.carried[relation] = {name: frozenset({f"{relation.name}.{name}"}) for name in names}
         analysis.read_from[relation] = ()
+    for relation, carried in (kept or {}).items():
+        analysis.carried[relation], analysis.read_from[relation] = dict(carried), ()
     for relation in models:
         analysis.follow(relation)
     return ColumnFlow(analysis.carried, analysis.read_from)

@@ -86,14 +86,19 @@ def followed(
             given[relation] = ()
         elif node.kind == "model" and node.unique_id in compiled:
             models[relation] = compiled[node.unique_id]
-    named = {name for entity in entities.values() for name in pseudonyms(entity)}
-    kept = {r: tuple(name for name in names if name in named) for r, names in columns.items() if r.schema == LAST_BUILD}
+    origins = {
+        name: frozenset(f"{e}.{name}" for e, entity in entities.items() if name in pseudonyms(entity))
+        for e in entities.values()
+        for name in pseudonyms(e)
+    }
+    known = {r: {n: origins[n] for n in names if n in origins} for r, names in columns.items() if r.schema == LAST_BUILD}
+    kept: dict[Relation, Mapping[str, frozenset[str]]] = known | {Relation(LAST_BUILD, r.name): {} for r in models}
     while True:
-        flow = column_flow(models, columns, given | {Relation(LAST_BUILD, r.name): () for r in models} | kept)
-        carried = {Relation(LAST_BUILD, r.name): tuple(sorted(c for c, o in flow.carried[r].items() if o)) for r in models}
-        if all(set(names) <= set(kept.get(r, ())) for r, names in carried.items()):
+        flow = column_flow(models, columns, given, kept)
+        carried = {Relation(LAST_BUILD, r.name): {c: o for c, o in flow.carried[r].items() if o} for r in models}
+        if all(kept[r] == columns_of for r, columns_of in carried.items()):
             return flow
-        kept |= {r: tuple({*kept.get(r, ()), *names}) for r, names in carried.items()}
+        kept |= carried
 
 
 def _columns(candidate: Candidate) -> dict[Relation, list[str]]:
