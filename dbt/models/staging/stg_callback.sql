@@ -1,4 +1,3 @@
-{{ config(materialized=kept_table(), meta={'entity': 'callback'}) }}
 {{ current_state('callback') }}
 
 select * from current_rows

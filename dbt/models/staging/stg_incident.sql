@@ -1,4 +1,3 @@
-{{ config(materialized=kept_table(), meta={'entity': 'incident'}) }}
 {{ current_state('incident') }}
 
 select * from current_rows
