@@ -91,8 +91,10 @@ def followed(
         for e in entities.values()
         for name in pseudonyms(e)
     }
-    known = {r: {n: origins[n] for n in names if n in origins} for r, names in columns.items() if r.schema == LAST_BUILD}
-    kept: dict[Relation, Mapping[str, frozenset[str]]] = known | {Relation(LAST_BUILD, r.name): {} for r in models}
+    known: dict[Relation, Mapping[str, frozenset[str]]] = {
+        r: {n: origins[n] for n in names if n in origins} for r, names in columns.items() if r.schema == LAST_BUILD
+    }
+    kept = known | {Relation(LAST_BUILD, r.name): {} for r in models}
     while True:
         flow = column_flow(models, columns, given, kept)
         carried = {Relation(LAST_BUILD, r.name): {c: o for c, o in flow.carried[r].items() if o} for r in models}
