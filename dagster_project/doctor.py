@@ -14,9 +14,10 @@ from dagster_project.audit.traces import traces
 from dagster_project.contracts.load import load_catalogue
 from dagster_project.contracts.personal_values import MAY_BE_PERSONAL, find_personal
 from dagster_project.home import Home
-from dagster_project.ingest.deidentify import HashKeyError, load_key
+from dagster_project.ingest.deidentify import HashKeyError
 from dagster_project.ingest.mapping import hashes_values
 from dagster_project.ingest.pool import batch_path
+from dagster_project.ingest.pool_key import batches_by_key, pool_key
 from dagster_project.ingest.receipts import Receipts
 from dagster_project.release import ReleaseError, current_release, list_releases, verify
 
@@ -66,10 +67,13 @@ def _key(home: Home) -> Iterator[Finding]:
     if not any(hashes_values(c) for c in load_catalogue().contracts if c.group in groups):
         yield Finding("key", True, "no enabled source hashes a value")
         return
-    try:
-        yield Finding("key", True, f"the key for hashing is {load_key(home).id}")
-    except HashKeyError as problem:
-        yield Finding("key", False, str(problem))
+    with Receipts(home) as receipts:
+        batches = batches_by_key(receipts)
+        try:
+            yield Finding("key", True, f"the key for hashing is {pool_key(home, receipts).id}")
+        except HashKeyError as problem:
+            mixed = ", ".join(f"{count} under {key}" for key, count in sorted(batches.items()))
+            yield Finding("key", False, f"{problem}; of its batches stand {mixed}" if len(batches) > 1 else str(problem))
 
 
 def _receipts(home: Home) -> Iterator[Finding]:

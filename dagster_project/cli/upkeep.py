@@ -18,13 +18,14 @@ def doctor(
 ) -> None:
     """Verify what can be verified of a home; exit 1 if something is wrong."""
     from dagster_project.doctor import examine, search
-    from dagster_project.ingest import deidentify
+    from dagster_project.ingest.deidentify import HashKeyError
+    from dagster_project.ingest.pool_key import new_key
 
     chosen = home_of(home, landing).ensure()
     if create_key:
         try:
-            out.print(f"the key {deidentify.create_key(chosen).id} was made in {chosen.secrets}; keep a copy where only you can read it")
-        except deidentify.HashKeyError as problem:
+            out.print(f"the key {new_key(chosen).id} was made in {chosen.secrets}; keep a copy where only you can read it")
+        except HashKeyError as problem:
             err.print(f"pool: {problem}", markup=False)
             raise typer.Exit(USAGE) from None
     findings = (*examine(chosen), *(search(chosen) if privacy else ()))

@@ -17,9 +17,11 @@ from dagster_project.city.origin import is_simulated
 from dagster_project.contracts.load import load_catalogue
 from dagster_project.extract.state import is_connected
 from dagster_project.home import WAIT_SECONDS, Home
-from dagster_project.ingest.deidentify import KEY_FILE, HashKeyError, create_key, load_key
+from dagster_project.ingest.deidentify import KEY_FILE, HashKeyError
 from dagster_project.ingest.landing import discover
 from dagster_project.ingest.mapping import hashes_values
+from dagster_project.ingest.pool_key import OtherKeyError, new_key, pool_key
+from dagster_project.ingest.receipts import Receipts
 from dagster_project.progress import PROGRESS
 
 INSTANCE_TEMPLATE = Path(__file__).resolve().parents[2] / "dagster.yaml"
@@ -73,7 +75,7 @@ def settle_groups(home: Home, asked_for: tuple[str, ...]) -> None:
 
 
 def settle_key(home: Home) -> None:
-    """Make sure that personal values can be hashed before anything is read.
+    """Make sure that personal values can be hashed, and under the key of the pool, before anything is read.
 
     A key is made unasked only for the simulated city, whose people do not exist. Raises NotReadyError.
     """
@@ -81,11 +83,17 @@ def settle_key(home: Home) -> None:
     if not any(hashes_values(c) for c in load_catalogue().contracts if c.group in groups):
         return
     try:
-        load_key(home)
+        with Receipts(home) as receipts:
+            pool_key(home, receipts)
+    except OtherKeyError as problem:
+        raise NotReadyError(str(problem)) from None
     except HashKeyError as problem:
         if (home.secrets / KEY_FILE).exists() or not is_simulated(home.landing):
             raise NotReadyError(str(problem)) from None
-        create_key(home)
+        try:
+            new_key(home)
+        except HashKeyError as of_pool:
+            raise NotReadyError(str(of_pool)) from None
         PROGRESS.say("the deliveries are simulated: a key for hashing was made for them")
 
 

@@ -15,6 +15,7 @@ from dagster_project.extract.source import extract_source
 from dagster_project.extract.state import is_connected
 from dagster_project.home import Home
 from dagster_project.ingest.night import SourceCheck, SourceResult, ingest_source
+from dagster_project.ingest.pool_key import OtherKeyError, expect_pool_key
 from dagster_project.ledger import record
 from dagster_project.progress import PROGRESS
 
@@ -100,6 +101,14 @@ def _pull(home: Home, contracts: list[Contract], night: dt.date) -> None:
                 extract_source(contract, home.landing, home.pulls, night, PROGRESS.say)
 
 
+def _expect_pool_key(home: Home) -> None:
+    """Read nothing under another key than that of the pool: trying again would not help."""
+    try:
+        expect_pool_key(home)
+    except OtherKeyError as problem:
+        raise dg.Failure(str(problem), allow_retries=False) from None
+
+
 def _as_recorded(results: list[SourceResult]) -> dict[str, Any]:
     return {
         "sources": len(results),
@@ -125,6 +134,7 @@ def ingest_step(domain: str, contracts: list[Contract], entities: dict[str, Enti
         home, night = Home.at().ensure(), as_of(context)
         selected = [by_key[key] for key in sorted(context.selected_asset_keys)]
         with home.writing(f"ingest of {domain}"):
+            _expect_pool_key(home)
             _pull(home, [c for c in selected if is_connected(c)], night)
             results = []
             with PROGRESS.phase("ingest"):

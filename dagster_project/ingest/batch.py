@@ -350,10 +350,9 @@ def _commit(home: Home, work: _Work, receipts: Receipts, status: Status, held: l
         "; ".join(held),
         "" if unsettled else plan.fingerprint,
         plan.contract_version,
-        plan.key_id,
-        dict(work.warned),
-        _now(),
-        **{"entity": contract.entity, **good},
+        warnings=dict(work.warned),
+        finished_at=_now(),
+        **{"entity": contract.entity, "key_id": plan.key_id, **good},
     )
     with _clock(work, "statistics"):
         statistics = None if held else batch_statistics(work.path, contract, work.mapping.entity)
@@ -365,9 +364,9 @@ def _commit(home: Home, work: _Work, receipts: Receipts, status: Status, held: l
 
 def failed_batch(contract: Contract, plan: BatchPlan, detail: str, former: BatchReceipt | None) -> BatchReceipt:
     """The receipt of an attempt that came to nothing: what the pool holds stays, and every night tries again."""
-    good = {"entity": contract.entity, **_last_good(former)}
+    good = {"entity": contract.entity, "key_id": plan.key_id, **_last_good(former)}
     return BatchReceipt(
-        contract.id, plan.batch_date, "failed", detail, plan.fingerprint, plan.contract_version, plan.key_id, {}, _now(), **good
+        contract.id, plan.batch_date, "failed", detail, plan.fingerprint, plan.contract_version, warnings={}, finished_at=_now(), **good
     )
 
 
@@ -378,7 +377,7 @@ def _now() -> str:
 def _last_good(former: BatchReceipt | None) -> dict[str, Any]:
     if former is None or not former.in_pool:
         return {}
-    names = ("entity", "good_fingerprint", "rows_accepted", "pool_rows", "pool_bytes", "content_hash")
+    names = ("entity", "key_id", "good_fingerprint", "rows_accepted", "pool_rows", "pool_bytes", "content_hash")
     return {name: getattr(former, name) for name in names}
 
 

@@ -89,8 +89,8 @@ def load_key(home: Home) -> HashKey:
         text = path.read_text(encoding="ascii")
     except FileNotFoundError:
         raise HashKeyError(
-            f"no key for hashing: {path} is missing and {KEY_VARIABLE} is not set; make one once, as in "
-            f"'(umask 077; openssl rand -hex {KEY_BYTES} > {path})', and keep a copy where the pool is not"
+            f"no key for hashing: {path} is missing and {KEY_VARIABLE} is not set; make one once with "
+            f"'pool doctor --create-key --home {home.root}', and keep a copy where the pool is not"
         ) from None
     except (OSError, UnicodeDecodeError) as wrong:
         raise HashKeyError(f"the key {path} cannot be read: {type(wrong).__name__}") from None

@@ -21,11 +21,12 @@ from dagster_project.home import Home
 from dagster_project.ingest.batch import BatchPlan, failed_batch, ingest_batch, refused_receipt
 from dagster_project.ingest.cadence import missing_deliveries
 from dagster_project.ingest.checks import SourceCheck, check_source
-from dagster_project.ingest.deidentify import HashKeyError, load_key
+from dagster_project.ingest.deidentify import HashKeyError
 from dagster_project.ingest.engine import open_engine
 from dagster_project.ingest.mapping import hashes_values
 from dagster_project.ingest.plan import SourcePlan, make_plan
 from dagster_project.ingest.pool import batch_path
+from dagster_project.ingest.pool_key import OtherKeyError, pool_key
 from dagster_project.ingest.quarantine import quarantine_path
 from dagster_project.ingest.receipts import BatchReceipt, FileReceipt, Receipts
 
@@ -128,7 +129,8 @@ def ingest_source(
 ) -> SourceResult:
     """Make every batch of a source that needs it, oldest first. The caller holds the home's writing lock.
 
-    Bad data ends in the result, never in an exception; only infrastructure errors (OSError of the home, MemoryError) are raised.
+    Bad data ends in the result, never in an exception; only infrastructure errors (OSError of the home, MemoryError) are raised, and
+    OtherKeyError when the pool is hashed under another key than the one given.
     """
     say = progress or _silent
     made: list[BatchReceipt] = []
@@ -158,7 +160,9 @@ def _made(
     if not batches:
         return
     try:
-        key = load_key(home) if hashes_values(contract) else None
+        key = pool_key(home, receipts) if hashes_values(contract) else None
+    except OtherKeyError:
+        raise
     except HashKeyError as wrong:
         for batch_plan in batches:
             yield batch_plan, *_record_failure(contract, batch_plan, receipts, str(wrong)), {}

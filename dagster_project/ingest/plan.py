@@ -1,6 +1,7 @@
 """What a night has to do for a source: which of its batches must be made, and from what.
 
-A batch is made when its files, its contract, its entity or its key are others than those that its receipt names. That files have
+A batch is made when its files, its contract or its entity are others than those that its receipt names; its key is the pool's
+(``pool_key``). That files have
 left landing is no reason: what the pool holds of them stays, until other files come for the same batch. A batch whose files the
 contract now dates otherwise is taken back.
 """
@@ -66,7 +67,7 @@ def make_plan(home: Home, contract: Contract, entity: Entity, night: dt.date, re
         lacking = tuple(refused_by_date.get(date, ()))
         of_batch = known_by_date[date]
         gone = _left_landing(contract, planned, of_batch, date, night)
-        plan = BatchPlan(date, tuple(planned), lacking, gone, _fingerprint(planned, lacking, version, key_id), version, key_id)
+        plan = BatchPlan(date, tuple(planned), lacking, gone, _fingerprint(planned, lacking, version), version, key_id)
         former = known_batches.get(date)
         if not _stands(home, contract, plan, former, of_batch):
             to_ingest.append(plan)
@@ -159,10 +160,11 @@ def _owners(
     return owners
 
 
-def _fingerprint(files: list[PlannedFile], refused: Iterable[RefusedFile], version: str, key_id: str) -> str:
+def _fingerprint(files: list[PlannedFile], refused: Iterable[RefusedFile], version: str) -> str:
     made_from = [[f.file.relative_path, f.sha256, f.owner.isoformat() if f.owner else None] for f in files]
     lacking = [[r.relative_path, r.reason] for r in refused]
-    return hashlib.sha256(json.dumps([made_from, lacking, version, REVISION, key_id]).encode()).hexdigest()[:32]
+    no_key = ""  # keys were part of it once: without their place every batch of every home would be made again
+    return hashlib.sha256(json.dumps([made_from, lacking, version, REVISION, no_key]).encode()).hexdigest()[:32]
 
 
 def _stands(home: Home, contract: Contract, plan: BatchPlan, receipt: BatchReceipt | None, known: dict[str, str]) -> bool:

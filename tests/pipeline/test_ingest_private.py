@@ -90,12 +90,3 @@ def test_without_a_key_the_source_waits_and_says_why(tmp_path: Path, monkeypatch
     create_key(bench.home)
     assert bench.night().rows_accepted == 1
     assert bench.batches()[dt.date(2024, 3, 5)].key_id == load_key(bench.home).id
-
-
-def test_a_new_key_makes_every_batch_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench.deliver("2024-03-05.csv", HEADER + ROWS)
-    bench.night()
-    before = bench.pool("phone_key")
-    monkeypatch.setenv("POOL_HMAC_KEY", "cd" * 32)
-    assert len(bench.night().batches) == 1
-    assert bench.pool("phone_key") != before

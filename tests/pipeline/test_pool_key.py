@@ -1,0 +1,100 @@
+"""One pool, one key: nothing is read under another, and what says so says what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import stat
+from pathlib import Path
+
+import pytest
+from ingest_kit import Bench, make_contract, make_entity
+from typer.testing import CliRunner
+
+from dagster_project.city.origin import FAULTS, TRUTH
+from dagster_project.cli import app
+from dagster_project.defs.runs import NotReadyError, settle_key
+from dagster_project.doctor import examine
+from dagster_project.home import Home
+from dagster_project.ingest.deidentify import KEY_VARIABLE, create_key, load_key
+from dagster_project.ingest.pool_key import OtherKeyError
+from dagster_project.ingest.receipts import Receipts
+
+ENTITY = make_entity(id="text", caller="text", party={"type": "text", "grade": "pseudonym"})
+CONTRACT = make_contract({"id": "ID", "party": {"from": "当事人", "personal": {"treatment": "hmac", "purpose": "party"}}})
+OTHER_KEY = "cd" * 32
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    bench = Bench(tmp_path, ENTITY, CONTRACT)
+    create_key(bench.home)
+    for day in (5, 6):
+        bench.deliver(f"2024-03-0{day}.csv", f"ID,当事人\n{day},王五\n")
+    bench.night(dt.date(2024, 3, 5))
+    return bench
+
+
+def mark_simulated(landing: Path) -> None:
+    (landing / TRUTH).mkdir()
+    (landing / TRUTH / FAULTS).write_text("{}", encoding="utf-8")
+
+
+def key_finding(home: Home) -> tuple[bool, str]:
+    (finding,) = (f for f in examine(home) if f.check == "key")
+    return finding.passed, finding.detail
+
+
+def test_another_key_is_refused_before_anything_is_read(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, before = load_key(bench.home), bench.pool()
+    monkeypatch.setenv(KEY_VARIABLE, OTHER_KEY)
+    other = load_key(bench.home)
+    for refused in (lambda: bench.night(), lambda: settle_key(bench.home)):
+        with pytest.raises((OtherKeyError, NotReadyError)) as said:
+            refused()
+        assert f"hashed under the key {key.id}, the key given is {other.id}" in str(said.value)
+        assert "give back the former" in str(said.value) and "pool key rotate" in str(said.value)
+    assert (bench.pool(), list(bench.batches())) == (before, [dt.date(2024, 3, 5)])
+    assert key_finding(bench.home) == (False, str(said.value))
+    monkeypatch.delenv(KEY_VARIABLE)
+    assert [b.batch_date.day for b in bench.night().batches] == [6]
+    assert key_finding(bench.home) == (True, f"the key for hashing is {key.id}")
+
+
+def test_a_pool_under_two_keys_is_told_of_and_read_into_no_more(bench: Bench) -> None:
+    bench.night()
+    with Receipts(bench.home) as receipts:
+        batch = receipts.batches()[1]
+        receipts.record(dataclasses.replace(batch, key_id="0123456789abcdef"), [])
+    passed, detail = key_finding(bench.home)
+    assert not passed and "1 under 0123456789abcdef" in detail and f"1 under {load_key(bench.home).id}" in detail
+    with pytest.raises(NotReadyError, match="pool key rotate"):
+        settle_key(bench.home)
+
+
+def test_a_lost_key_is_asked_for_and_no_other_is_made_in_its_place(bench: Bench) -> None:
+    key = load_key(bench.home)
+    (bench.home.secrets / "hmac.key").unlink()
+    mark_simulated(bench.home.landing)
+    with pytest.raises(NotReadyError, match=f"hashed under the key {key.id}: give it back"):
+        settle_key(bench.home)
+    result = CliRunner().invoke(app, ["doctor", "--create-key", "--home", str(bench.home.root)])
+    assert result.exit_code == 2 and "pool key rotate" in result.stderr
+    assert list(bench.home.secrets.iterdir()) == []
+    assert bench.night().status == "failed"
+    assert bench.batches()[dt.date(2024, 3, 5)].key_id == key.id
+
+
+def test_a_key_is_made_unasked_for_the_simulated_city_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    home = Home.at(tmp_path / "home", tmp_path / "landing").ensure()
+    with pytest.raises(NotReadyError, match=r"no key for hashing.*pool doctor --create-key"):
+        settle_key(home)
+    assert list(home.secrets.iterdir()) == []
+    mark_simulated(home.landing)
+    settle_key(home)
+    assert stat.S_IMODE((home.secrets / "hmac.key").stat().st_mode) == 0o600
+    (home.secrets / "hmac.key").chmod(0o644)
+    with pytest.raises(NotReadyError, match="open to others"):
+        settle_key(home)
