@@ -4,11 +4,11 @@ Belongs here: a module per group of commands, each with its arguments, one call 
 anything that another caller would need too.
 """
 
-from dagster_project.cli import comparing, contracts, nights, operations, proving, pruning, released, upkeep, waiving
+from dagster_project.cli import comparing, contracts, keys, nights, operations, proving, pruning, released, upkeep, waiving
 from dagster_project.cli.console import USAGE, app, err
 from dagster_project.home import HomeBusyError, NewerHomeError
 
-__all__ = ["app", "comparing", "contracts", "main", "nights", "operations", "proving", "pruning", "released", "upkeep", "waiving"]
+__all__ = ["app", "comparing", "contracts", "keys", "main", "nights", "operations", "proving", "pruning", "released", "upkeep", "waiving"]
 
 
 def main() -> None:

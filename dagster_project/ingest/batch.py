@@ -64,7 +64,6 @@ class BatchPlan:
     gone: tuple[str, ...]
     fingerprint: str
     contract_version: str
-    key_id: str
 
 
 @dataclass
@@ -98,6 +97,7 @@ class _Work:
     ):
         self.contract, self.plan, self.connection = contract, plan, connection
         self.mapping = Mapping(contract, entity, plan.batch_date, key)
+        self.key_id = key.id if key else ""
         self.conversion = Conversion(self.mapping, connection)
         self.path = batch_path(home, entity.name, contract.id, plan.batch_date)
         self.quarantine_path = quarantine_path(home, contract.id, plan.batch_date)
@@ -352,7 +352,7 @@ def _commit(home: Home, work: _Work, receipts: Receipts, status: Status, held: l
         plan.contract_version,
         warnings=dict(work.warned),
         finished_at=_now(),
-        **{"entity": contract.entity, "key_id": plan.key_id, **good},
+        **{"entity": contract.entity, "key_id": work.key_id, **good},
     )
     with _clock(work, "statistics"):
         statistics = None if held else batch_statistics(work.path, contract, work.mapping.entity)
@@ -364,7 +364,7 @@ def _commit(home: Home, work: _Work, receipts: Receipts, status: Status, held: l
 
 def failed_batch(contract: Contract, plan: BatchPlan, detail: str, former: BatchReceipt | None) -> BatchReceipt:
     """The receipt of an attempt that came to nothing: what the pool holds stays, and every night tries again."""
-    good = {"entity": contract.entity, "key_id": plan.key_id, **_last_good(former)}
+    good = {"entity": contract.entity, "key_id": "", **_last_good(former)}
     return BatchReceipt(
         contract.id, plan.batch_date, "failed", detail, plan.fingerprint, plan.contract_version, warnings={}, finished_at=_now(), **good
     )

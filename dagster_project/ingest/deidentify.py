@@ -15,15 +15,18 @@ import secrets
 import stat
 import unicodedata
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pyarrow as pa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from dagster_project.home import Home
+from dagster_project.ingest.pool import sync_folder
 from dagster_project.ledger import record
 
 KEY_FILE = "hmac.key"
+NEXT_KEY_FILE = "hmac.key.next"
 KEY_VARIABLE = "POOL_HMAC_KEY"
 KEY_BYTES = 32
 HASH_CHARACTERS = 32
@@ -60,22 +63,52 @@ def hkdf(material: bytes, salt: bytes, info: bytes, length: int) -> bytes:
 
 def create_key(home: Home) -> HashKey:
     """Make the key of a new home; readable by its owner alone. Raises HashKeyError if the home has one."""
-    home.secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = home.secrets / KEY_FILE
-    draft = home.secrets / f".{KEY_FILE}.{os.getpid()}"
+    try:
+        _write_new_key(path)
+    except FileExistsError:
+        raise HashKeyError(f"{path} exists; a new key would cut every link to what is in the pool") from None
+    key = load_key(home)
+    record(home, "key", {"key_id": key.id})
+    return key
+
+
+def _write_new_key(path: Path) -> None:
+    """Draw a key into a file of its owner's alone, whole or not at all. Raises FileExistsError."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
             file.write(secrets.token_hex(KEY_BYTES) + "\n")
             file.flush()
             os.fsync(file.fileno())
         os.link(draft, path)
-    except FileExistsError:
-        raise HashKeyError(f"{path} exists; a new key would cut every link to what is in the pool") from None
     finally:
         draft.unlink(missing_ok=True)
-    key = load_key(home)
-    record(home, "key", {"key_id": key.id})
-    return key
+
+
+def next_key(home: Home, begun: str | None) -> HashKey:
+    """The key that a rotation goes to: the one given in POOL_HMAC_KEY, the one that the rotation ``begun`` goes to, else a new one.
+
+    A key made here waits beside the home's own until ``adopt_next_key``.
+    """
+    if os.environ.get(KEY_VARIABLE):
+        return load_key(home)
+    waiting = home.secrets / NEXT_KEY_FILE
+    if waiting.exists():
+        return _read_key(waiting)
+    if begun is not None and (home.secrets / KEY_FILE).exists() and load_key(home).id == begun:
+        return load_key(home)
+    _write_new_key(waiting)
+    return _read_key(waiting)
+
+
+def adopt_next_key(home: Home, key: HashKey) -> None:
+    """Let the key take the place of the home's own if it is the one that waits."""
+    waiting = home.secrets / NEXT_KEY_FILE
+    if waiting.exists() and _read_key(waiting) == key:
+        waiting.replace(home.secrets / KEY_FILE)
+        sync_folder(home.secrets)
 
 
 def load_key(home: Home) -> HashKey:
@@ -83,14 +116,17 @@ def load_key(home: Home) -> HashKey:
     given = os.environ.get(KEY_VARIABLE)
     if given:
         return HashKey(_key_bytes(given, KEY_VARIABLE))
-    path = home.secrets / KEY_FILE
+    return _read_key(home.secrets / KEY_FILE)
+
+
+def _read_key(path: Path) -> HashKey:
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
         text = path.read_text(encoding="ascii")
     except FileNotFoundError:
         raise HashKeyError(
             f"no key for hashing: {path} is missing and {KEY_VARIABLE} is not set; make one once with "
-            f"'pool doctor --create-key --home {home.root}', and keep a copy where the pool is not"
+            f"'pool doctor --create-key --home {path.parent.parent}', and keep a copy where the pool is not"
         ) from None
     except (OSError, UnicodeDecodeError) as wrong:
         raise HashKeyError(f"the key {path} cannot be read: {type(wrong).__name__}") from None

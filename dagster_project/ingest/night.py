@@ -26,7 +26,7 @@ from dagster_project.ingest.engine import open_engine
 from dagster_project.ingest.mapping import hashes_values
 from dagster_project.ingest.plan import SourcePlan, make_plan
 from dagster_project.ingest.pool import batch_path
-from dagster_project.ingest.pool_key import OtherKeyError, pool_key
+from dagster_project.ingest.pool_key import expect_pool_key, pool_key
 from dagster_project.ingest.quarantine import quarantine_path
 from dagster_project.ingest.receipts import BatchReceipt, FileReceipt, Receipts
 
@@ -133,6 +133,8 @@ def ingest_source(
     OtherKeyError when the pool is hashed under another key than the one given.
     """
     say = progress or _silent
+    if hashes_values(contract):
+        expect_pool_key(home)
     made: list[BatchReceipt] = []
     files: list[FileReceipt] = []
     seconds: dict[str, float] = defaultdict(float)
@@ -161,8 +163,6 @@ def _made(
         return
     try:
         key = pool_key(home, receipts) if hashes_values(contract) else None
-    except OtherKeyError:
-        raise
     except HashKeyError as wrong:
         for batch_plan in batches:
             yield batch_plan, *_record_failure(contract, batch_plan, receipts, str(wrong)), {}

@@ -21,9 +21,7 @@ from dagster_project.contracts.version import contract_version
 from dagster_project.home import Home
 from dagster_project.ingest.batch import BatchPlan, PlannedFile
 from dagster_project.ingest.conversion import REVISION
-from dagster_project.ingest.deidentify import HashKeyError, load_key
 from dagster_project.ingest.landing import DeliveredFile, RefusedFile, batch_date, discover
-from dagster_project.ingest.mapping import hashes_values
 from dagster_project.ingest.pool import batch_path
 from dagster_project.ingest.receipts import BatchReceipt, FileReceipt, Receipts
 
@@ -32,7 +30,8 @@ from dagster_project.ingest.receipts import BatchReceipt, FileReceipt, Receipts
 class SourcePlan:
     """What a night would do for a source: batches to make (oldest first) because something is new, batches to try again because the
     last attempt failed on the same files, batches that stand, files still being written (their
-    batches wait), files that belong to no batch, batches to take back, files whose rows stay although they left landing early."""
+    batches wait), files that belong to no batch, batches to take back, files whose rows stay although they left landing early, and
+    every batch of which landing holds all files that its receipt names."""
 
     source_id: str
     night: dt.date
@@ -43,6 +42,7 @@ class SourcePlan:
     undated: tuple[RefusedFile, ...]
     retired: tuple[dt.date, ...]
     gone: tuple[str, ...]
+    whole: tuple[BatchPlan, ...] = ()
 
 
 def make_plan(home: Home, contract: Contract, entity: Entity, night: dt.date, receipts: Receipts) -> SourcePlan:
@@ -52,14 +52,14 @@ def make_plan(home: Home, contract: Contract, entity: Entity, night: dt.date, re
     known_files, known_batches = receipts.files(contract.id), {b.batch_date: b for b in receipts.batches(contract.id)}
     sha256 = _checksums(delivered, known_files)
     owners = _owners(contract, delivered, sha256, known_files, night)
-    version, key_id = contract_version(contract, entity), _key_id(home, contract)
+    version = contract_version(contract, entity)
     by_date = _planned_by_date(delivered, sha256, owners)
     known_by_date: dict[dt.date, dict[str, str]] = defaultdict(dict)
     for known in known_files:
         known_by_date[known.batch_date][known.file_name] = known.sha256
     refused_by_date, undated = _dated(contract, refused, night)
     waiting = {date: [r for r in of_date if r.waiting] for date, of_date in refused_by_date.items()}
-    to_ingest, to_retry, unchanged = [], [], []
+    to_ingest, to_retry, unchanged, whole = [], [], [], list[BatchPlan]()
     for date in sorted({*by_date, *refused_by_date}):
         if waiting.get(date):
             continue
@@ -67,7 +67,8 @@ def make_plan(home: Home, contract: Contract, entity: Entity, night: dt.date, re
         lacking = tuple(refused_by_date.get(date, ()))
         of_batch = known_by_date[date]
         gone = _left_landing(contract, planned, of_batch, date, night)
-        plan = BatchPlan(date, tuple(planned), lacking, gone, _fingerprint(planned, lacking, version), version, key_id)
+        plan = BatchPlan(date, tuple(planned), lacking, gone, _fingerprint(planned, lacking, version), version)
+        whole += [plan] if of_batch.keys() <= {p.file.relative_path for p in planned} else []
         former = known_batches.get(date)
         if not _stands(home, contract, plan, former, of_batch):
             to_ingest.append(plan)
@@ -89,6 +90,7 @@ def make_plan(home: Home, contract: Contract, entity: Entity, night: dt.date, re
         tuple(undated),
         tuple(retired),
         _gone_early(contract, found, refused, known_files, night),
+        tuple(whole),
     )
 
 
@@ -116,15 +118,6 @@ def _dated(contract: Contract, refused: list[RefusedFile], night: dt.date) -> tu
         if date <= night:
             by_date[date].append(file)
     return by_date, undated
-
-
-def _key_id(home: Home, contract: Contract) -> str:
-    if not hashes_values(contract):
-        return ""
-    try:
-        return load_key(home).id
-    except HashKeyError:
-        return "none"
 
 
 def _checksums(delivered: list[DeliveredFile], known: list[FileReceipt]) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Receipts: what was delivered, what became of it, and from what every batch of the pool was made. One SQLite file per home.
 
 The table ``receipt`` speaks of the latest attempt at a file, ``batch`` of the latest attempt at a batch *and* of what the pool holds
-of it: after an attempt that was held, ``entity``, ``key_id`` and the columns from ``rows_accepted`` to ``content_hash`` still describe the last good one, and so
-does ``statistic``, which counts values missing and codes by column of what the pool holds.
+of it: after an attempt that was held, ``entity``, ``key_id`` and the columns from ``rows_accepted`` to ``content_hash`` still describe the
+last good one, and so does ``statistic``, which counts values missing and codes by column of what the pool holds.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class FileReceipt:
 class BatchReceipt:
     """One batch. ``fingerprint`` names what the latest attempt was made from, ``good_fingerprint`` what the pool file was; '' without.
 
-    ``key_id`` names the key of the hashes that the pool holds ('' without any); of a batch of which it holds nothing, that of the attempt.
+    ``key_id`` names the key of the hashes that the pool holds, '' without any.
     """
 
     source_id: str

@@ -16,9 +16,13 @@ from dagster_project.cli import app
 from dagster_project.defs.runs import NotReadyError, settle_key
 from dagster_project.doctor import examine
 from dagster_project.home import Home
-from dagster_project.ingest.deidentify import KEY_VARIABLE, create_key, load_key
+from dagster_project.ingest import batch as batch_module
+from dagster_project.ingest import rotation as rotation_module
+from dagster_project.ingest.deidentify import KEY_VARIABLE, HashKeyError, create_key, hash_text, load_key
 from dagster_project.ingest.pool_key import OtherKeyError
 from dagster_project.ingest.receipts import Receipts
+from dagster_project.ingest.rotation import rotate
+from dagster_project.ledger import entries
 
 ENTITY = make_entity(id="text", caller="text", party={"type": "text", "grade": "pseudonym"})
 CONTRACT = make_contract({"id": "ID", "party": {"from": "当事人", "personal": {"treatment": "hmac", "purpose": "party"}}})
@@ -98,3 +102,56 @@ def test_a_key_is_made_unasked_for_the_simulated_city_alone(tmp_path: Path, monk
     (home.secrets / "hmac.key").chmod(0o644)
     with pytest.raises(NotReadyError, match="open to others"):
         settle_key(home)
+
+
+def test_a_rotation_hashes_again_what_landing_holds_and_cuts_the_rest(bench: Bench) -> None:
+    (bench.home.landing / "things" / "2024-03-05.csv").rename(bench.root / "gone.csv")
+    bench.deliver("2024-03-07.csv", "ID,当事人\n7,王五\n8,\n")
+    bench.night()
+    former = load_key(bench.home)
+    done = rotate(bench.home, [CONTRACT], {"thing": ENTITY}, lambda _: None)
+    key = load_key(bench.home)
+    assert (done.key_id, done.hashed_again, key == former) == (key.id, 2, False)
+    assert [(c.batch_date.day, c.rows, c.reason) for c in done.cut] == [(5, 1, "landing holds its files no more")]
+    again = hash_text(key.for_purpose("party"), "王五")
+    assert bench.pool("id, party") == [("5", None), ("6", again), ("7", again), ("8", None)]
+    assert [b.key_id for b in bench.batches().values()] == ["", key.id, key.id]
+    assert [p.name for p in bench.home.secrets.iterdir()] == ["hmac.key"]
+    told = [e.about for e in entries(bench.home) if e.action == "key"][1:]
+    assert [about.get("rotation", about.get("links")) for about in told] == ["begun", "cut", "ended"]
+    assert told[-1] == {"rotation": "ended", "to": key.id, "hashed_again": 2, "cut": 1, "rows_cut": 1}
+    assert (bench.night().batches, key_finding(bench.home)[0]) == ((), True)
+
+
+def test_a_rotation_to_the_key_of_the_pool_is_no_rotation(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, load_key(bench.home).master.hex())
+    with pytest.raises(HashKeyError, match="already: give the new key"):
+        rotate(bench.home, [CONTRACT], {"thing": ENTITY}, lambda _: None)
+    settle_key(bench.home)
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["in the environment", "made here"])
+@pytest.mark.parametrize("killed_at", ["begin_rotation", "put_in_place", "record", "adopt_next_key", "end_rotation"])
+def test_a_killed_rotation_lets_no_run_in_and_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch, killed_at: str, given: bool) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    bench.night()
+    if given:
+        monkeypatch.setenv(KEY_VARIABLE, OTHER_KEY)
+    owner = {"put_in_place": batch_module, "record": Receipts}.get(killed_at, rotation_module)
+    with monkeypatch.context() as killing, pytest.raises(Killed):
+        done = getattr(owner, killed_at)
+        killing.setattr(owner, killed_at, lambda *a: (done(*a), die()))
+        rotate(bench.home, [CONTRACT], {"thing": ENTITY}, lambda _: None)
+    if killed_at != "end_rotation":
+        with pytest.raises(OtherKeyError, match="pool key rotate"):
+            bench.night()
+        rotate(bench.home, [CONTRACT], {"thing": ENTITY}, lambda _: None)
+    settle_key(bench.home)
+    hashed = hash_text(load_key(bench.home).for_purpose("party"), "王五")
+    assert [p for _, p in bench.pool("id, party")] == [hashed, hashed]
+    assert {b.key_id for b in bench.batches().values()} == {load_key(bench.home).id}

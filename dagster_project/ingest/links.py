@@ -1,0 +1,59 @@
+"""Taking the keyed hashes out of a batch of the pool: everything else of it stays, and its receipt says that it holds none."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dagster_project.contracts.entities import Entity
+from dagster_project.home import Home
+from dagster_project.ingest.pool import batch_path, draft_of, open_parquet, put_in_place
+from dagster_project.ingest.receipts import BatchReceipt, Receipts
+
+PSEUDONYM = "pseudonym"
+
+
+def link_columns(entity: Entity) -> tuple[str, ...]:
+    """The columns of an entity that hold keyed hashes."""
+    return tuple(c.name for c in entity.columns if c.grade == PSEUDONYM)
+
+
+def linked_rows(home: Home, entity: Entity, batch: BatchReceipt) -> int:
+    """How many rows of a batch hold a hash."""
+    names = _present(batch_path(home, batch.entity, batch.source_id, batch.batch_date), entity)
+    if not names:
+        return 0
+    table = pq.ParquetFile(batch_path(home, batch.entity, batch.source_id, batch.batch_date)).read(columns=names)
+    without = [table[name].combine_chunks().is_null().to_numpy(zero_copy_only=False) for name in names]
+    return sum(not all(nothing) for nothing in zip(*without, strict=True))
+
+
+def drop_links(home: Home, receipts: Receipts, entity: Entity, batch: BatchReceipt) -> None:
+    """Set the hashes of a batch to null, pool file first, receipt second: killed in between, the same call arrives at the same."""
+    path = batch_path(home, batch.entity, batch.source_id, batch.batch_date)
+    names = _present(path, entity)
+    if names:
+        _rewrite(path, names)
+    files = [f for f in receipts.files(batch.source_id) if f.batch_date == batch.batch_date]
+    content = hashlib.sha256(f"{batch.content_hash} without {' '.join(names)}".encode()).hexdigest()[:32]
+    receipts.record(dataclasses.replace(batch, key_id="", pool_bytes=path.stat().st_size, content_hash=content), files)
+
+
+def _present(path: Path, entity: Entity) -> list[str]:
+    return [name for name in link_columns(entity) if name in pq.read_schema(path).names]
+
+
+def _rewrite(path: Path, without: list[str]) -> None:
+    draft = draft_of(path)
+    with pq.ParquetFile(path) as file, open_parquet(draft, file.schema_arrow) as writer:
+        for group in range(file.num_row_groups):
+            rows = file.read_row_group(group)
+            for name in without:
+                place = rows.schema.get_field_index(name)
+                rows = rows.set_column(place, rows.schema.field(place), pa.nulls(len(rows), rows.schema.field(place).type))
+            writer.write_table(rows, row_group_size=max(len(rows), 1))
+    put_in_place(draft, path)
