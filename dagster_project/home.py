@@ -18,7 +18,7 @@ from typing import Any
 
 DEFAULT_HOME = Path("data")
 DEFAULT_GROUPS = ("city",)
-FORMAT = 1
+FORMAT = 2
 """Of the folders and files of a home; ``upgrade`` brings an older home to it, older code refuses a newer one."""
 WAIT_SECONDS = 600.0
 

@@ -21,7 +21,7 @@ def delivered_persons(contract: Contract, home: Home) -> dict[str, set[str]]:
     personal = {
         name: column.aliases
         for name, column in contract.columns.items()
-        if column.personal and column.personal.treatment in ("drop", "hmac")
+        if column.personal and column.personal.treatment in ("drop", "hmac", "presence")
     }
     found: dict[str, set[str]] = {name: set() for name in personal}
     if not personal:

@@ -219,7 +219,9 @@ def _personal(name: str, column: Column, canonical: EntityColumn | None, at: Doc
             kind = personal_kind(alias)
             if kind is not None:
                 message = f"delivered column '{alias}' looks like {_article(kind)} and nothing says what becomes of it"
-                yield Finding((*at, "from"), message, "add 'personal: {treatment: drop}', or hmac, generalise, keep with a reason")
+                yield Finding(
+                    (*at, "from"), message, "add 'personal: {treatment: drop}', or hmac, presence, generalise, keep with a reason"
+                )
                 break
     if canonical is None:
         return
@@ -227,6 +229,10 @@ def _personal(name: str, column: Column, canonical: EntityColumn | None, at: Doc
         yield Finding(at, f"'{name}' holds pseudonyms only", "add 'personal: {treatment: hmac, purpose: …}'")
     if treatment == "hmac" and canonical.type != "text":
         yield Finding((*at, "personal"), f"a hash is text, '{name}' is {canonical.type}")
+    if treatment == "presence" and canonical.type != "boolean":
+        yield Finding((*at, "personal"), f"whether there is a value is yes or no, '{name}' is {canonical.type}")
+    if treatment == "presence" and column.codes is not None:
+        yield Finding((*at, "codes"), "of a value that is only asked for its presence no code is read", "list what means none in 'nulls'")
 
 
 def _article(kind: str) -> str:

@@ -280,7 +280,9 @@ class Extract(_Part):
 class Personal(_Part):
     """What becomes of a personal value at landing."""
 
-    treatment: Literal["drop", "hmac", "generalise", "keep"]
+    treatment: Literal["drop", "hmac", "presence", "generalise", "keep"] = Field(
+        description="drop; hmac: a keyed hash; presence: only whether there is a value; generalise; keep, with a reason"
+    )
     purpose: Name | None = Field(None, description="hmac: the purpose whose derived key hashes the value")
     to: str | None = Field(None, description="generalise: grid:<degrees>, age_band:<years>, year, month, or prefix:<characters>")
     reason: str | None = Field(None, description="keep: why the value may stay")

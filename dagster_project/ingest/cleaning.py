@@ -59,6 +59,7 @@ class Cleaner:
     type: pa.DataType
     folds_width: bool
     purpose_key: bytes | None
+    asks_presence: bool = False
 
     @classmethod
     def of(cls, column: Column, canonical: EntityColumn | None, logical: str, type: pa.DataType, key: HashKey | None) -> Cleaner:
@@ -68,7 +69,8 @@ class Cleaner:
         if column.personal and column.personal.treatment == "hmac":
             assert key is not None and column.personal.purpose is not None
             purpose_key = key.for_purpose(column.personal.purpose)
-        return cls(column, codes, type, folds_width, purpose_key)
+        asks_presence = column.personal is not None and column.personal.treatment == "presence"
+        return cls(column, codes, type, folds_width, purpose_key, asks_presence)
 
     @property
     def maps_codes(self) -> bool:
@@ -77,7 +79,7 @@ class Cleaner:
     @property
     def yields_values(self) -> bool:
         """Whether cleaning ends in values, so that nothing is left to type."""
-        return self.maps_codes or self.purpose_key is not None
+        return self.maps_codes or self.purpose_key is not None or self.asks_presence
 
     @property
     def has_codes(self) -> bool:
@@ -116,6 +118,8 @@ class Cleaner:
         is_null = pc.equal(texts, self._nulls[0]) if len(self._nulls) == 1 else pc.is_in(texts, value_set=self._nulls)
         if pc.any(is_null).as_py():
             texts = pc.if_else(is_null, pa.scalar(None, pa.string()), texts)
+        if self.asks_presence:
+            return CleanColumn(pc.is_valid(texts), None)
         if self.purpose_key is not None:
             texts = hash_column(self.purpose_key, texts)
         if self.maps_codes:

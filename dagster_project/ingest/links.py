@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -34,12 +35,23 @@ def linked_rows(home: Home, entity: Entity, batch: BatchReceipt) -> int:
 
 def drop_links(home: Home, receipts: Receipts, entity: Entity, batch: BatchReceipt) -> None:
     """Set the hashes of a batch to null, pool file first, receipt second: killed in between, the same call arrives at the same."""
+    names = _present(batch_path(home, batch.entity, batch.source_id, batch.batch_date), entity)
+    rewrite_without_hashes(home, receipts, batch, lambda rows: _emptied(rows, names))
+
+
+def rewrite_without_hashes(home: Home, receipts: Receipts, batch: BatchReceipt, change: Callable[[pa.Table], pa.Table]) -> None:
+    """Put a batch with changed rows in the place of the former; killed before its receipt stands, the same call arrives at the same."""
     path = batch_path(home, batch.entity, batch.source_id, batch.batch_date)
-    names = _present(path, entity)
-    if names:
-        _rewrite(path, names)
+    draft = draft_of(path)
+    with pq.ParquetFile(path) as file:
+        schema = change(file.schema_arrow.empty_table()).schema
+        with open_parquet(draft, schema) as writer:
+            for group in range(file.num_row_groups):
+                rows = change(file.read_row_group(group))
+                writer.write_table(rows, row_group_size=max(len(rows), 1))
+    put_in_place(draft, path)
     files = [f for f in receipts.files(batch.source_id) if f.batch_date == batch.batch_date]
-    content = hashlib.sha256(f"{batch.content_hash} without {' '.join(names)}".encode()).hexdigest()[:32]
+    content = hashlib.sha256(f"{batch.content_hash} without hashes".encode()).hexdigest()[:32]
     receipts.record(dataclasses.replace(batch, key_id="", pool_bytes=path.stat().st_size, content_hash=content), files)
 
 
@@ -47,13 +59,8 @@ def _present(path: Path, entity: Entity) -> list[str]:
     return [name for name in link_columns(entity) if name in pq.read_schema(path).names]
 
 
-def _rewrite(path: Path, without: list[str]) -> None:
-    draft = draft_of(path)
-    with pq.ParquetFile(path) as file, open_parquet(draft, file.schema_arrow) as writer:
-        for group in range(file.num_row_groups):
-            rows = file.read_row_group(group)
-            for name in without:
-                place = rows.schema.get_field_index(name)
-                rows = rows.set_column(place, rows.schema.field(place), pa.nulls(len(rows), rows.schema.field(place).type))
-            writer.write_table(rows, row_group_size=max(len(rows), 1))
-    put_in_place(draft, path)
+def _emptied(rows: pa.Table, names: list[str]) -> pa.Table:
+    for name in names:
+        place = rows.schema.get_field_index(name)
+        rows = rows.set_column(place, rows.schema.field(place), pa.nulls(len(rows), rows.schema.field(place).type))
+    return rows

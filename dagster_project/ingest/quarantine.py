@@ -77,7 +77,7 @@ class QuarantineWriter:
         self._sql = f"select row_number, reasons, json_object({cells})::varchar as cells from rejected"
 
     def _cell(self, name: str) -> str:
-        personal = treatment(self._mapping.delivered[name]) in ("hmac", "generalise")
+        personal = treatment(self._mapping.delivered[name]) in ("hmac", "presence", "generalise")
         return masked_sql(quoted(name)) if personal else shown_sql(quoted(name))
 
     def add_rows(self, chunk: RawChunk, rejected: npt.NDArray[np.bool_], reasons: pa.ChunkedArray | pa.Array) -> None:

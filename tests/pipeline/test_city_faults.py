@@ -120,12 +120,26 @@ def test_no_personal_value_of_the_city_reaches_the_pool_or_the_quarantine(pooled
     assert words & persons == set()
 
 
-def test_one_person_has_one_hash_within_a_purpose(pooled_city: Pooled) -> None:
-    attempts: defaultdict[str, set[str | None]] = defaultdict(set)
-    for row in pooled_city.rows(pooled_city.home.pool / "callback"):
-        attempts[row["incident_id"]].add(row["phone_key"])
-    assert all(len(keys) == 1 for keys in attempts.values())
-    assert len({next(iter(keys)) for keys in attempts.values()}) > 0.9 * len(attempts)
-    parties = {row["parties_key"] for row in pooled_city.rows(pooled_city.home.pool / "mediation")}
-    phones = {key for keys in attempts.values() for key in keys}
-    assert parties & phones <= {None}
+def test_the_same_parties_have_one_hash_and_others_another(pooled_city: Pooled) -> None:
+    hashes: defaultdict[str, set[str]] = defaultdict(set)
+    sheets: dict[str, list[str | None]] = {}
+    for row in pooled_city.rows(pooled_city.home.pool / "mediation"):
+        name = row["file_name"]
+        if name not in sheets:
+            sheet = openpyxl.load_workbook(pooled_city.landing / name).worksheets[0]
+            sheets[name] = [parties for (parties,) in sheet.iter_rows(min_row=4, min_col=4, max_col=4, values_only=True)]
+        hashes[sheets[name][row["row_number"] - 1] or ""].add(row["parties_key"])
+    assert hashes.pop("") == {None}
+    assert all(len(of_parties) == 1 for of_parties in hashes.values())
+    assert len({key for of_parties in hashes.values() for key in of_parties}) == len(hashes) > 100
+
+
+def test_of_a_telephone_the_pool_knows_whether_there_is_one(pooled_city: Pooled) -> None:
+    delivered = {
+        (call["jjdbh"], int(call["hfcs"])): bool(call["lxdh"])
+        for path in pooled_city.landing.glob("callback/*/*/*.json")
+        for call in json.loads(path.read_text(encoding="utf-8"))["data"]["list"]
+    }
+    pooled = {(row["incident_id"], row["attempt"]): row["has_phone"] for row in pooled_city.rows(pooled_city.home.pool / "callback")}
+    assert pooled == {key: delivered[key] for key in pooled}
+    assert 0 < sum(not has_phone for has_phone in pooled.values()) < 0.5 * len(pooled)

@@ -349,7 +349,7 @@ def test_a_home_of_older_code_is_upgraded_by_its_next_writer_once(tmp_path: Path
         with home.writing("a test"):
             assert home.format() == FORMAT
     assert home.enabled_groups() == ("city", "open_data")
-    assert [e.about for e in ledger.entries(home) if e.action == "upgrade"] == [{"from": 0, "to": 1}]
+    assert [e.about for e in ledger.entries(home) if e.action == "upgrade"] == [{"from": n, "to": n + 1} for n in range(FORMAT)]
 
 
 def test_a_home_of_newer_code_is_refused_before_anything_is_touched(tmp_path: Path) -> None:

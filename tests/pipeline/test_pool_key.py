@@ -7,6 +7,7 @@ import datetime as dt
 import stat
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from ingest_kit import Bench, make_contract, make_entity
 from typer.testing import CliRunner
@@ -155,3 +156,22 @@ def test_a_killed_rotation_lets_no_run_in_and_goes_on(bench: Bench, monkeypatch:
     hashed = hash_text(load_key(bench.home).for_purpose("party"), "王五")
     assert [p for _, p in bench.pool("id, party")] == [hashed, hashed]
     assert {b.key_id for b in bench.batches().values()} == {load_key(bench.home).id}
+
+
+def test_an_older_home_forgets_the_hashes_of_telephones_and_keeps_whether_there_was_one(bench: Bench) -> None:
+    contract = make_contract(
+        {"id": "ID", "phone_key": {"from": "电话", "personal": {"treatment": "hmac", "purpose": "callback_phone"}}},
+        id="calls_back",
+        entity="callback",
+    )
+    entity = dataclasses.replace(make_entity(id="text", phone_key={"type": "text", "grade": "pseudonym"}), name="callback")
+    old = dataclasses.replace(bench, entity=entity, contract=contract)
+    old.deliver("2024-03-05.csv", "ID,电话\n1,13911112222\n2,\n3,13911112222\n")
+    old.night(dt.date(2024, 3, 5))
+    bench.home.enable_groups(("city",))
+    bench.home.set_format(1)
+    with bench.home.writing("a run"):
+        assert old.pool("id, has_phone") == [("1", True), ("2", False), ("3", True)]
+    assert "phone_key" not in pq.read_schema(next(bench.home.pool.glob("callback/*/*.parquet"))).names
+    assert old.batches()[dt.date(2024, 3, 5)].key_id == ""
+    assert old.night(dt.date(2024, 3, 5)).batches == ()

@@ -278,18 +278,34 @@ def test_a_broken_file_of_entities_is_told(tmp_path: Path) -> None:
 
 
 def test_pseudonyms_must_be_hashed(tmp_path: Path) -> None:
+    text = SOUND.replace("entity: incident", "entity: mediation").replace("filter: not _is_test\n", "").partition("columns:")[0]
+    columns = """columns:
+  incident_id: {from: JJDBH}
+  dispute_id: {from: HFCS}
+  opened_at: {from: HFSJ}
+  parties_key: {from: LXDH, personal: {treatment: keep, reason: wanted}}
+  _updated_at: {from: GXSJ, type: timestamp}
+"""
+    write_contract(tmp_path, text + columns)
+    (problem,) = problems_of(tmp_path)
+    assert problem.path == "columns.parties_key" and "pseudonyms only" in problem.message and "hmac" in (problem.suggestion or "")
+
+
+def test_presence_is_yes_or_no(tmp_path: Path) -> None:
     text = SOUND.replace("entity: incident", "entity: callback").replace("filter: not _is_test\n", "").partition("columns:")[0]
     columns = """columns:
   incident_id: {from: JJDBH}
   attempt: {from: HFCS}
   called_at: {from: HFSJ}
   result: {from: HFJG}
-  phone_key: {from: LXDH, personal: {treatment: keep, reason: wanted}}
+  channel: {from: LXDH, personal: {treatment: presence}}
+  has_phone: {from: LXDH, codes: {无: false}, personal: {treatment: presence}}
   _updated_at: {from: GXSJ, type: timestamp}
 """
     write_contract(tmp_path, text + columns)
-    (problem,) = problems_of(tmp_path)
-    assert problem.path == "columns.phone_key" and "pseudonyms only" in problem.message and "hmac" in (problem.suggestion or "")
+    of_channel, of_codes = problems_of(tmp_path)
+    assert of_channel.path == "columns.channel.personal" and "'channel' is text" in of_channel.message
+    assert of_codes.path == "columns.has_phone.codes" and "nulls" in (of_codes.suggestion or "")
 
 
 def test_a_reduced_source_loses_no_column_silently(tmp_path: Path) -> None:

@@ -134,6 +134,14 @@ def test_of_a_personal_column_only_the_hash_is_left(home: Home) -> None:
     assert [r.values["phone_key"] for r in rows] == [hash_text(KEY.for_purpose("caller"), "13812345678")] * 2 + [None]
 
 
+def test_of_a_value_asked_for_its_presence_only_that_is_left(home: Home) -> None:
+    entity = make_entity(id="text", has_phone="boolean")
+    contract = make_contract({"id": "ID", "has_phone": {"from": "电话", "nulls": ["无"], "personal": {"treatment": "presence"}}})
+    delivered: list[str | None] = ["13812345678", "x", "无", " ", None]
+    rows = convert(home, entity, contract, [{"ID": str(i), "电话": phone} for i, phone in enumerate(delivered)])
+    assert [(r.fate, r.values["has_phone"]) for r in rows] == [("accepted", there) for there in (True, True, False, False, False)]
+
+
 def test_a_dropped_column_is_never_asked_for() -> None:
     contract = make_contract({"id": "ID", "name": {"from": "姓名", "personal": {"treatment": "drop"}}})
     import datetime as dt

@@ -20,7 +20,7 @@ attempt as (
         callback.unit_code,
         callback.attempt,
         callback.result,
-        callback.phone_key is not null as has_phone,
+        coalesce(callback.has_phone, false) as has_phone,
         coalesce(callback.channel, 'unknown') as channel,
         cast(callback.called_at as date) > night.as_of as is_future,
         weight.percent,

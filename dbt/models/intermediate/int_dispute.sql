@@ -1,9 +1,10 @@
 {#-
   Disputes, resolved before anything is counted: the call centre, the station and the justice bureau may each have recorded one.
 
-  Records of one incident, or of the same parties opened within 7 days of each other, belong together; within them the n-th
-  record of every recording body is one dispute. The record that closed first speaks for it, the earliest deadline binds it.
-  Records that are not the speaking one carry a reason of exclusion. unit_code is as delivered: its leaf depends on the day counted.
+  Records of one incident (its first record with known parties says whose), or of the same parties opened within 7 days of each other,
+  belong together; within them the n-th record of every recording body is one dispute. The record that closed first speaks for it, the
+  earliest deadline binds it. Records that are not the speaking one carry a reason of exclusion. unit_code is as delivered: its leaf
+  depends on the day counted.
 -#}
 {% set same_dispute_days = 7 -%}
 with dated_record as (
@@ -18,12 +19,22 @@ with dated_record as (
     cross join {{ source('control', 'night') }} as night
 ),
 
-record_of_incident as (
+ordered_record as (
     select
         dated_record.*,
-        min(opened_at) over (partition by group_name, incident_id, own_identity) as anchored_at,
-        coalesce(min(parties_key) over (partition by group_name, incident_id, own_identity), parties_key) as parties
+        row_number() over (
+            partition by group_name, incident_id, own_identity
+            order by case when parties_key is null then 1 else 0 end, opened_at, source_id, dispute_id
+        ) as place_in_incident
     from dated_record
+),
+
+record_of_incident as (
+    select
+        ordered_record.*,
+        min(opened_at) over (partition by group_name, incident_id, own_identity) as anchored_at,
+        max(case when place_in_incident = 1 then parties_key end) over (partition by group_name, incident_id, own_identity) as parties
+    from ordered_record
 ),
 
 record_of_thread as (
