@@ -1,20 +1,23 @@
-"""A night killed at any moment loses nothing: killed by the whole process group, at random moments or right at the commit points.
+"""A night killed at any moment loses nothing: killed at random moments, or right at the commit points.
 
-``python -m benchmarks.kill [--trials N] [--seed N] [--scratch DIR] [--points]``
+``python -m benchmarks.kill [--kills N] [--seed N] [--scratch DIR] [--points | --points-in-turn]``
 
-A small city is processed up to its last night but one; its last night is then run, killed and run again, from the same start each time.
-After every kill the current release must be whole and of one night, no process may be left, and the run after it must arrive at the same
-content, the same pool and the same files as a night that nobody disturbed. Runs are forked from a process that has imported everything, so
-that the moments fall on work; nothing in the project knows that it is watched. What was tried stands in DIR/state.json: the next call goes
-on from there.
+A small city is processed up to its last night but one; its last night is then run, killed up to four times in turn, and run to its end, from
+the same start each time. Half of the kills take the run's process alone, half take all that it started. After every kill the current
+release must be whole and of one night and no process may be left, and the run that ends must arrive at the same content, the same pool
+and the same files as a night that nobody disturbed. Runs, dbt and Great Expectations are forked from a process that has imported
+everything, so that the moments fall on work; nothing in the project knows that it is watched. What was tried stands in DIR/state.json:
+the next call goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime as dt
+import hashlib
 import json
 import os
+import pickle
 import random
 import shutil
 import signal
@@ -25,19 +28,27 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import duckdb
 
 from dagster_project.city.simulate import FIRST_NIGHT, simulate
+from dagster_project.contracts import load
 from dagster_project.home import Home
 from dagster_project.ingest.receipts import Receipts
 from dagster_project.progress import to_stderr
 from dagster_project.release import current_release, verify
+from dagster_project.with_parent import end_with_parent
 
 CITY: dict[str, Any] = {"counties": 1, "stations_per_county": 1, "scale": 0.004, "domains": [], "history_days": 20, "nights": 2}
+DOMAINS = ("call", "case", "mediation", "callback")
 NIGHT = FIRST_NIGHT + dt.timedelta(days=1)
 DIFFERS_BY_RUN = ("dagster/", "last_run.log", "ledger/torn-", "warehouse/dbt_target/", "receipts.sqlite-")
+NIGHTS = (FIRST_NIGHT, NIGHT)
+MOST_IN_TURN = 4
+OF_THE_NEWEST = 0.3
+BEFORE_THE_SWITCH, AFTER_THE_SWITCH = OF_THE_SWITCH = ("before the switch", "after the switch")
 Hook = Callable[[], None]
 
 
@@ -48,11 +59,95 @@ class NotConvergedError(AssertionError):
 # ---- runs, forked from a process that has imported everything -------------------------------------------------------
 
 
+class ForkedDbt:
+    """dbt in a fork of the run instead of a process that imports dbt first; what ``subprocess.Popen`` shows of it."""
+
+    def __init__(self, args: Sequence[str], env: dict[str, str], cwd: Path, **_: Any) -> None:
+        self.args = args
+        said, saying = os.pipe()
+        self._process = os.fork()
+        if self._process == 0:
+            _become_dbt(args[args.index("build") :], env, cwd, saying)
+        os.close(saying)
+        self.stdout = os.fdopen(said, "rb")
+        self.returncode: int | None = None
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            self.returncode = os.waitstatus_to_exitcode(os.waitpid(self._process, 0)[1])
+        return self.returncode
+
+
+def _become_dbt(arguments: Sequence[str], env: dict[str, str], cwd: Path, saying: int) -> NoReturn:
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+
+    status = 2
+    try:
+        end_with_parent()
+        os.dup2(saying, 1)
+        os.dup2(saying, 2)
+        _let_go_of_locks()
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8")
+        os.environ.update(env)
+        os.chdir(cwd)
+        outcome = dbtRunner().invoke(list(arguments))
+        status = 0 if outcome.success else 2 if outcome.exception else 1
+        DuckDBConnectionManager.close_all_connections()
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
+
+
+def _let_go_of_locks() -> None:
+    """A process that is started, not forked, would not have them: a run that is killed alone frees its home though dbt lives on."""
+    for descriptor in Path("/proc/self/fd").iterdir():
+        if descriptor.is_symlink() and str(descriptor.readlink()).endswith(".lock"):
+            os.close(int(descriptor.name))
+
+
+def few_sources(folder: Path) -> None:
+    """Let the city consist of the systems that deliver: every other contract costs a run its share of events, none of what is killed."""
+    for domain in DOMAINS:
+        shutil.copytree(load.PROJECT_SOURCES / domain, folder / domain, dirs_exist_ok=True)
+    load.PROJECT_SOURCES = folder
+
+
+def _kept(work: Callable[..., Any], folder: Path) -> Callable[..., Any]:
+    """A pure function whose results are kept in files, so that the next run need not work them out again."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def looked_up(*arguments: Any) -> Any:
+        file = folder / hashlib.sha256(repr(arguments).encode()).hexdigest()
+        if file.exists():
+            return pickle.loads(file.read_bytes())
+        result = work(*arguments)
+        draft = file.with_suffix(f".{os.getpid()}")
+        draft.write_bytes(pickle.dumps(result))
+        draft.replace(file)
+        return result
+
+    return looked_up
+
+
+def publish_alone() -> None:
+    """Let a run consist of its last step, as somebody in the UI would who goes on from the failure."""
+    from dagster_project.defs import nightly
+
+    def published(repository: Any, _home: Home) -> list[Any]:
+        return [key for key in repository.asset_graph.executable_asset_keys if key.path[0] in {"product", "release"}]
+
+    nightly.night_selection = published
+
+
 def import_everything(home: Home) -> None:
     """Do once what every run would do before it starts to work."""
     os.environ.update(POOL_HOME=str(home.root), POOL_LANDING=str(home.landing), DO_NOT_TRACK="1")
+    from dagster_dbt.core import dbt_cli_invocation
+    from dbt.cli.main import dbtRunner
+
     from dagster_project import definitions
-    from dagster_project.audit import expectations
+    from dagster_project.audit import expectations, privacy
     from dagster_project.defs import runs
 
     runs.prepare_instance(home.ensure())
@@ -69,6 +164,9 @@ def import_everything(home: Home) -> None:
         def _exchange(self, request: str) -> str:
             return json.dumps(expectations._answer(auditor, json.loads(request))) + "\n"
 
+    assert dbtRunner is not None
+    privacy.column_flow = _kept(privacy.column_flow, home.root.parent / "column_flow")
+    dbt_cli_invocation.subprocess = SimpleNamespace(Popen=ForkedDbt, PIPE=None, STDOUT=None)  # type: ignore[assignment]
     definitions.defs = lambda: loaded  # type: ignore[assignment]
     expectations.Worker = Imported  # type: ignore[misc]
 
@@ -106,8 +204,8 @@ def run_to_the_end(home: Home, night: dt.date) -> float:
     return time.perf_counter() - began
 
 
-def killed_at(home: Home, night: dt.date, seconds: float) -> bool:
-    """Start the night, kill everything it started after so many seconds; False when it had ended by then."""
+def killed_at(home: Home, night: dt.date, seconds: float, *, alone: bool) -> bool:
+    """Start the night and kill it after so many seconds, its process alone or all that it started; False when it had ended by then."""
     child = start_run(home, night)
     deadline = time.perf_counter() + seconds
     while time.perf_counter() < deadline:
@@ -117,7 +215,7 @@ def killed_at(home: Home, night: dt.date, seconds: float) -> bool:
                 raise NotConvergedError(f"the run failed:\n{(home.root.parent / 'run.log').read_text(encoding='utf-8')}")
             return False
         time.sleep(0.002)
-    os.killpg(child, signal.SIGKILL)
+    (os.kill if alone else os.killpg)(child, signal.SIGKILL)
     os.waitpid(child, 0)
     _expect_no_process(child)
     return True
@@ -156,7 +254,11 @@ def _sessions() -> list[tuple[int, int]]:
 # ---- the points at which something becomes true ----------------------------------------------------------------------
 
 
-def _die() -> None:
+def _die_alone() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _die_with_all() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
@@ -167,7 +269,7 @@ def _around(module: Any, name: str, *, after: bool) -> Hook:
         def dying(*args: Any, **kwargs: Any) -> Any:
             if after:
                 original(*args, **kwargs)
-            _die()
+            _die_with_all()
 
         setattr(module, name, dying)
 
@@ -186,13 +288,21 @@ def _amid_dbt() -> None:
         def stream() -> Any:
             for number, event in enumerate(events):
                 if number == 10:
-                    _die()
+                    _die_alone()
                 yield event
 
         invocation.stream = stream
         return invocation
 
     DbtCommand.cli = cli  # type: ignore[method-assign]
+
+
+def _first(*hooks: Hook) -> Hook:
+    def all_of_them() -> None:
+        for hook in hooks:
+            hook()
+
+    return all_of_them
 
 
 def commit_points() -> dict[str, Hook]:
@@ -204,8 +314,8 @@ def commit_points() -> dict[str, Hook]:
         "pool file swapped, receipt not written": _around(batch, "put_in_place", after=True),
         "amid dbt": _amid_dbt,
         "release assembled, not in place": _around(publish, "assemble", after=True),
-        "before the switch": _around(publish, "point", after=False),
-        "after the switch": _around(publish, "point", after=True),
+        BEFORE_THE_SWITCH: _around(publish, "point", after=False),
+        AFTER_THE_SWITCH: _around(publish, "point", after=True),
     }
 
 
@@ -274,7 +384,8 @@ class State:
     seed: int
     seconds: float
     expected: Arrived
-    trials: list[dict[str, Any]] = field(default_factory=list)
+    nights: int = 0
+    kills: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Experiment:
@@ -286,13 +397,15 @@ class Experiment:
         if self._file.exists():
             raw = json.loads(self._file.read_text(encoding="utf-8"))
             self.state = State(**{**raw, "expected": Arrived(**raw["expected"])})
+            few_sources(scratch / "sources")
             import_everything(self.home)
             return
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
         simulate(self.home.landing, **CITY)
+        few_sources(scratch / "sources")
         import_everything(self.home)
-        run_to_the_end(self.home, NIGHT - dt.timedelta(days=1))
+        run_to_the_end(self.home, NIGHTS[0])
         shutil.copytree(self.home.root, self._start, symlinks=True)
         seconds = run_to_the_end(self.home, NIGHT)
         self.state = State(seed, seconds, arrived(self.home))
@@ -306,52 +419,71 @@ class Experiment:
         shutil.copytree(self._start, self.home.root, symlinks=True)
 
     def settle(self) -> None:
-        """Look at what the kill left, run again, and compare."""
-        expect_whole_release(self.home, (NIGHT - dt.timedelta(days=1), NIGHT))
-        run_to_the_end(self.home, NIGHT)
+        """Run the night to its end, whatever was left, and compare with the undisturbed one."""
+        seconds = run_to_the_end(self.home, NIGHT)
+        self.state.seconds += (seconds - self.state.seconds) * OF_THE_NEWEST
+        self.compare()
+
+    def compare(self) -> None:
         expect_whole_release(self.home, (NIGHT,))
         expect_same(self.home, self.state.expected)
 
-    def at_random(self, trials: int) -> None:
-        """Kill at random moments until so many trials stand in the state."""
-        while len(self.state.trials) < trials:
-            number = len(self.state.trials)
-            moment = random.Random(f"{self.state.seed} {number}").uniform(0.0, self.state.seconds)
+    def at_random(self, kills: int) -> None:
+        """Kill at random moments until so many kills stand in the state: a night several times in turn, before it may end."""
+        while len(self.state.kills) < kills:
+            chance = random.Random(f"{self.state.seed} {self.state.nights}")
             self.put_back()
-            killed = killed_at(self.home, NIGHT, moment)
-            amid = _furthest(self.home.root.parent / "run.log") if killed else "ended before"
-            self._judge({"trial": number, "second": round(moment, 3), "amid": amid})
+            made: list[dict[str, Any]] = []
+            problem = self._problem(lambda made=made, chance=chance: self._kill_in_turn(made, chance))  # type: ignore[misc]
+            if problem:
+                kept = self._start.with_name(f"failed-{self.state.nights}")
+                shutil.copytree(self.home.root, kept, symlinks=True, dirs_exist_ok=True)
+            self.state.kills += [{**kill, "problem": problem} for kill in made]
+            self.state.nights += 1
+            self._save()
+            print(json.dumps(self.state.kills[len(self.state.kills) - len(made) :]), file=sys.stderr, flush=True)
 
-    def at_points(self) -> list[dict[str, Any]]:
-        """Kill at every commit point, each from the start."""
-        tried = []
-        for name, hook in commit_points().items():
-            self.put_back()
-            killed_by(self.home, NIGHT, hook)
-            self.settle()
-            tried.append({"point": name, "problem": ""})
-        return tried
+    def _kill_in_turn(self, made: list[dict[str, Any]], chance: random.Random) -> None:
+        for _ in range(chance.randint(1, MOST_IN_TURN)):
+            second, alone = chance.uniform(0.0, self.state.seconds), chance.random() < 0.5
+            if not killed_at(self.home, NIGHT, second, alone=alone):
+                self.compare()
+                return
+            amid = _furthest(self.home.root.parent / "run.log")
+            made.append({"night": self.state.nights, "second": round(second, 3), "alone": alone, "amid": amid})
+            expect_whole_release(self.home, NIGHTS)
+        self.settle()
 
-    def at_points_in_turn(self) -> int:
-        """Kill the same night at every commit point, one after the other, then let it end; returns how often it was killed."""
-        self.put_back()
+    def _problem(self, work: Hook) -> str:
+        try:
+            work()
+        except (NotConvergedError, RuntimeError) as wrong:
+            return f"{type(wrong).__name__}: {wrong}"
+        return ""
+
+    def at_points(self) -> list[str]:
+        """Kill at every commit point, each from the start; the points."""
         points = commit_points()
         for hook in points.values():
+            self.put_back()
             killed_by(self.home, NIGHT, hook)
-            expect_whole_release(self.home, (NIGHT - dt.timedelta(days=1), NIGHT))
-        self.settle()
-        return len(points)
-
-    def _judge(self, trial: dict[str, Any]) -> None:
-        try:
+            expect_whole_release(self.home, NIGHTS)
             self.settle()
-            problem = ""
-        except (NotConvergedError, RuntimeError) as wrong:
-            problem = f"{type(wrong).__name__}: {wrong}"
-            shutil.copytree(self.home.root, self._start.with_name(f"failed-{trial['trial']}"), symlinks=True, dirs_exist_ok=True)
-        self.state.trials.append({**trial, "problem": problem})
-        self._save()
-        print(json.dumps(self.state.trials[-1]), file=sys.stderr, flush=True)
+        return list(points)
+
+    def at_points_in_turn(self) -> list[str]:
+        """Kill the same night at every commit point, one after the other, then let it end; the points.
+
+        Once its candidate is built the night is gone on with at its last step, which costs a third.
+        """
+        self.put_back()
+        points = commit_points()
+        for name, hook in points.items():
+            killed_by(self.home, NIGHT, _first(publish_alone, hook) if name in OF_THE_SWITCH else hook)
+            expect_whole_release(self.home, NIGHTS[1:] if name == AFTER_THE_SWITCH else NIGHTS[:1])
+        os.waitpid(start_run(self.home, NIGHT, publish_alone), 0)
+        self.compare()
+        return list(points)
 
     def _save(self) -> None:
         draft = self._file.with_suffix(".tmp")
@@ -370,21 +502,24 @@ def _furthest(log: Path) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kill", description=__doc__)
-    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--points", action="store_true", help="at the commit points, instead of at random moments")
+    parser.add_argument("--points", action="store_true", help="at the commit points, each from the start, instead of at random moments")
+    parser.add_argument("--points-in-turn", action="store_true", help="one night at all of the commit points")
     parser.add_argument("--scratch", type=Path)
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as temporary:
         experiment = Experiment(asked.scratch or Path(temporary) / "kill", asked.seed)
-        if asked.points:
-            print(json.dumps(experiment.at_points(), indent=1))
+        if asked.points or asked.points_in_turn:
+            tried = experiment.at_points_in_turn() if asked.points_in_turn else experiment.at_points()
+            print(json.dumps(tried))
             return
-        experiment.at_random(asked.trials)
-        trials = experiment.state.trials
-        wrong = [trial for trial in trials if trial["problem"]]
-        amid = ", ".join(f"{name} {count}" for name, count in Counter(t["amid"] for t in trials).most_common())
-        print(f"{len(trials)} kills within {experiment.state.seconds:.1f} s of work, {len(wrong)} not recovered; killed amid: {amid}")
+        experiment.at_random(asked.kills)
+        kills, nights = experiment.state.kills, experiment.state.nights
+        wrong = [kill for kill in kills if kill["problem"]]
+        amid = ", ".join(f"{name} {count}" for name, count in Counter(k["amid"] for k in kills).most_common())
+        alone = sum(kill["alone"] for kill in kills)
+        print(f"{len(kills)} kills ({alone} of the run's process alone) of {nights} nights, {len(wrong)} not recovered; amid: {amid}")
         if wrong:
             raise SystemExit(json.dumps(wrong, indent=1))
 

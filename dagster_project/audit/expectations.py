@@ -22,6 +22,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from dagster_project.with_parent import end_with_parent
+
 ROWS_KEPT = 20
 ANSWER_SECONDS = 1800.0
 ROWS_PER_FRAME = 500_000
@@ -136,21 +138,16 @@ class Worker:
 # ---- inside the worker ----------------------------------------------------------------------------------------------
 
 
-def _end_with_parent(requests: queue.Queue[str]) -> None:
-    """Feed requests from standard input; end the process at once when the input closes."""
+def _take(requests: queue.Queue[str]) -> None:
+    """Feed requests from standard input; end the process at once when the input closes or the parent is gone."""
 
     def read() -> None:
         for line in sys.stdin:
             requests.put(line)
         os._exit(0)
 
-    def watch(parent: int) -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(0)
-
     threading.Thread(target=read, daemon=True).start()
-    threading.Thread(target=watch, args=(os.getppid(),), daemon=True).start()
+    end_with_parent()
 
 
 def _plain(value: Any) -> Any:
@@ -317,7 +314,7 @@ def serve() -> None:
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     requests: queue.Queue[str] = queue.Queue()
-    _end_with_parent(requests)
+    _take(requests)
     auditor = _Auditor()
     while True:
         try:

@@ -33,6 +33,7 @@ TARGET_FOLDER = PROJECT_FOLDER / "target"
 MANIFEST = TARGET_FOLDER / "manifest.json"
 PARSED = ("partial_parse.msgpack", MANIFEST.name)
 DBT = Path(sys.executable).with_name("dbt")
+ENDS_WITH_THE_RUN = ("-P", "-m", "dagster_project.dbt_process")
 LAYERS = ("staging", "intermediate", "marts", "seeds")
 
 
@@ -135,7 +136,8 @@ class PoolDbtComponent(DbtProjectComponent):
             PROGRESS.say("dbt: building the marts")
             # Kept until dbt has ended: while it writes, no other process can open the file to count its rows.
             anew = [] if can_build_on(home, builder_version()) else ["--full-refresh"]
-            events = list(DbtCommand(self.dbt_project).cli([*arguments, *anew], context=context, target_path=home.dbt_target).stream())
+            command = DbtCommand(self.dbt_project, dbt_executable=sys.executable, global_config_flags=list(ENDS_WITH_THE_RUN))
+            events = list(command.cli([*arguments, *anew], context=context, target_path=home.dbt_target).stream())
             seal_candidate(home, builder_version())
             anew_or_on = "anew" if anew else "on the last build"
             record(home, "run", {"run": context.run_id, "step": "transform", "night": as_of(context).isoformat(), "built": anew_or_on})
