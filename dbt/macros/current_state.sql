@@ -4,6 +4,9 @@
   Without a key every row is a fact of its own. With a key the latest state counts, ordered by declared version, batch date,
   file name and row, never by arrival; a state that says "deleted" leaves nothing. A full extract replaces the one before:
   of such a source only the latest batch is read, so a key absent from it is gone.
+
+  Of a kept table (with the entity in its meta) a build that starts from the last one reads sources that changed whole. Of the others it reads the new batches alone, and sets them against
+  what can have been the latest state of their keys before: the row that the table holds, or, where it holds none, one that said "deleted".
 -#}
 {% macro current_state(entity) -%}
 with night as (
@@ -22,17 +25,26 @@ latest_full_batch as (
 ),
 
 delivered as (
-    select
-        pool_row.*,
-        source.group_name
-    from {{ source('pool', entity) }} as pool_row
-    inner join {{ source('control', 'source') }} as source
-        on pool_row.source_id = source.source_id and source.entity = '{{ entity }}'
-    left join latest_full_batch on pool_row.source_id = latest_full_batch.source_id
-    cross join night
+    {%- if config.get('meta', {}).entity and builds_on_last() %}
+    {%- set touched = touched_of(entity) %}
+    {%- if touched.sources | length > 1 %}
+    {{- delivered_states(entity, 'pool_row.source_id in (' ~ touched.sources | join(', ') ~ ')') }}
+    union all
+    {%- endif %}
+    {{- delivered_states(entity, in_new_batch('pool_row', touched)) }}
+    union all
+    {{- delivered_states(entity, is_deleted_earlier(entity, touched)) }}
+    union all by name
+    select * exclude (state_rank)
+    from {{ this }}
     where
-        pool_row.batch_date <= night.as_of
-        and (source.extract_mode <> 'full' or pool_row.batch_date = latest_full_batch.batch_date)
+        source_id not in ({{ touched.sources | join(', ') }})
+        and (source_id, record_key) in (
+            {{ touched_keys(entity, touched) }}
+        )
+    {%- else %}
+    {{- delivered_states(entity, none) }}
+    {%- endif %}
 ),
 
 keyed as (
@@ -57,6 +69,32 @@ current_rows as (
     from keyed
     where state_rank = 1 and not coalesce(is_deleted, false)
 )
+{%- endmacro %}
+
+{% macro delivered_states(entity, condition) %}
+    select
+        pool_row.*,
+        source.group_name
+    from {{ source('pool', entity) }} as pool_row
+    inner join {{ source('control', 'source') }} as source
+        on pool_row.source_id = source.source_id and source.entity = '{{ entity }}'
+    left join latest_full_batch on pool_row.source_id = latest_full_batch.source_id
+    cross join night
+    where
+        pool_row.batch_date <= night.as_of
+        and (source.extract_mode <> 'full' or pool_row.batch_date = latest_full_batch.batch_date)
+        {%- if condition %}
+        and {{ condition }}
+        {%- endif %}
+{%- endmacro %}
+
+{% macro is_deleted_earlier(entity, touched) -%}
+pool_row.is_deleted
+        and pool_row.source_id not in ({{ touched.sources | join(', ') }})
+        and not ({{ in_new_batch('pool_row', touched) }})
+        and (pool_row.source_id, pool_row.record_key) in (
+            {{ touched_keys(entity, touched) }}
+        )
 {%- endmacro %}
 
 {#-

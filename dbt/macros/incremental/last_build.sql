@@ -5,7 +5,10 @@
   kept, on Spark, every build starts anew.
 -#}
 {% macro kept_models() -%}
-{{ return(['int_kpi_count_month', 'int_kpi_link', 'int_kpi_series', 'int_kpi_period', 'int_kpi_unit_change', 'int_kpi_dispersion']) }}
+{{ return([
+    'int_incident_day', 'int_kpi_count_month', 'int_kpi_link', 'int_kpi_series', 'int_kpi_period', 'int_kpi_unit_change', 'int_kpi_dispersion',
+    'unit_ancestor'
+]) }}
 {%- endmacro %}
 
 {#- Whether this build starts from the last one. -#}
@@ -22,6 +25,13 @@
     {{ return(false) }}
   {%- endif -%}
   {{ return(_applied_run() == 'building on the last') }}
+{%- endmacro %}
+
+{#- Of what a model reads only when a build starts from the last one: dbt has to know the order before. -#}
+{% macro waits_for(model_name) -%}
+{%- if not execute -%}
+{%- do ref(model_name) -%}
+{%- endif -%}
 {%- endmacro %}
 
 {#- Asked of the catalogue, not of dbt's cache: that would open a transaction, which is rolled back when the hooks are over. -#}
@@ -49,6 +59,11 @@
     select
       '{{ 'building on the last' if is_complete and not flags.FULL_REFRESH else 'building anew' }}' as state,
       '{{ _project_checksum() }}' as project
+    {%- if is_complete and not flags.FULL_REFRESH -%}
+    ;
+    create or replace table {{ applied('touched_batch') }} as
+    {{ touched_batches_now() }}
+    {%- endif -%}
   {%- endif -%}
 {%- endmacro %}
 
@@ -68,6 +83,9 @@
       {%- for name in kept_models() %}
     create or replace table {{ applied(name) }} as select * from {{ name }};
       {%- endfor %}
+      {%- for name in ['source', 'batch'] %}
+    create or replace table {{ applied(name) }} as select * from {{ source('control', name) }};
+      {%- endfor %}
     update applied.run set state = 'complete'
     {%- endif -%}
   {%- endif -%}
@@ -77,11 +95,14 @@
 {{ return(graph.nodes.values() | selectattr('resource_type', 'in', ['model', 'seed']) | rejectattr('config.materialized', 'equalto', 'ephemeral') | list) }}
 {%- endmacro %}
 
-{#- Of every model and seed as it is written now; macros are no part of dbt's graph. -#}
+{#- Of every model and seed as it is written now, and of the columns of what they read; macros are no part of dbt's graph. -#}
 {% macro _project_checksum() -%}
   {%- set checksums = [] -%}
   {%- for node in _built_nodes() | sort(attribute='unique_id') -%}
     {%- do checksums.append(node.unique_id ~ node.checksum.checksum) -%}
+  {%- endfor -%}
+  {%- for source in graph.sources.values() | sort(attribute='unique_id') -%}
+    {%- do checksums.append(source.unique_id ~ source.columns.keys() | join(',')) -%}
   {%- endfor -%}
 {{ return(local_md5(checksums | join(' '))) }}
 {%- endmacro %}

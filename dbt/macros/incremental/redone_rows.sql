@@ -1,7 +1,25 @@
 {#-
-  A table of which a build that starts from the last one recomputes some rows: the model selects those alone, `redone_where` of its
-  config says which rows of the table they replace.
+  A table of which a build that starts from the last one recomputes some rows: the model selects those alone, `rows_redone_of` says which
+  rows of the table they replace. On engines that keep nothing it is a table like any other.
 -#}
+{% macro kept_table() -%}
+{{ return('redone_rows' if target.type == 'duckdb' else 'table') }}
+{%- endmacro %}
+
+{% macro rows_redone_of(table_name, meta) -%}
+{%- if meta.wide_columns -%}
+period_start >= {{ touched_since(meta.wide_columns) }}
+{%- elif meta.entity -%}
+{{ in_touched_state(meta.entity) }}
+{%- elif meta.kpis_by_day -%}
+kpi_id not in ('{{ meta.kpis_by_day | join("', '") }}') or day in ({{ touched_days() }})
+{%- elif meta.counts_months -%}
+month_no >= {{ month_number(flags_touched_since()) }}
+{%- else -%}
+{{ redone_where(table_name) }}
+{%- endif -%}
+{%- endmacro %}
+
 {% materialization redone_rows, adapter='duckdb', supported_languages=['sql'] %}
   {%- set existing = load_cached_relation(this) -%}
   {%- if not builds_on_last() -%}
@@ -9,6 +27,13 @@
   {%- endif -%}
   {%- if existing is none or not existing.is_table -%}
     {{ exceptions.raise_compiler_error(this ~ ' is missing though the last build was complete: build with --full-refresh') }}
+  {%- endif -%}
+  {%- set entity = config.get('meta', {}).entity -%}
+  {%- if entity and touched_of(entity).is_empty -%}
+    {% call statement('main') -%}
+    select 'nothing was delivered'
+    {%- endcall %}
+    {{ return({'relations': [existing]}) }}
   {%- endif -%}
   {%- set redone = this.identifier ~ '__redone' -%}
   {{ run_hooks(pre_hooks) }}
@@ -18,7 +43,7 @@
     )
   {%- endcall %}
   {% call statement('delete_redone') -%}
-    delete from {{ existing }} where {{ redone_where(this.identifier) }}
+    delete from {{ existing }} where {{ rows_redone_of(this.identifier, config.get('meta', {})) }}
   {%- endcall %}
   {% call statement('main') -%}
     insert into {{ existing }} by name select * from {{ redone }}

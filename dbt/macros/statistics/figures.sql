@@ -78,6 +78,19 @@ sum(cast(xxhash64({{ columns | join(', ') }}) as decimal(38, 0)))
 sum(hash({{ columns | join(', ') }}))
 {%- endmacro %}
 
+{#- The same of whole rows of a relation. -#}
+{% macro whole_rows_content(rows) -%}
+{{ return(adapter.dispatch('whole_rows_content')(rows)) }}
+{%- endmacro %}
+
+{% macro default__whole_rows_content(rows) -%}
+sum(cast(xxhash64({{ rows }}.*) as decimal(38, 0)))
+{%- endmacro %}
+
+{% macro duckdb__whole_rows_content(rows) -%}
+sum(hash({{ rows }}))
+{%- endmacro %}
+
 {#- Of every series and day: the counts of all leaves that stood under its unit on that day; `touched`: of the touched series ('in'), of the others ('not in') or of all. -#}
 {% macro day_sums(counted, touched) %}
     select
@@ -86,7 +99,13 @@ sum(hash({{ columns | join(', ') }}))
         cast(sum(counted.numerator) as bigint) as numerator,
         cast(sum(counted.denominator) as bigint) as denominator
     from {{ counted }} as counted
-    inner join {{ ref('int_kpi_link') }} as link
+    inner join (
+        select *
+        from {{ ref('int_kpi_link') }}
+        {%- if touched is not none %}
+        where series_id {{ touched }} (select series_id from {{ ref('int_kpi_touched_series') }})
+        {%- endif %}
+    ) as link
         on
             counted.kpi_id = link.kpi_id
             and counted.cell = link.cell
@@ -98,8 +117,5 @@ sum(hash({{ columns | join(', ') }}))
         counted.day <= night.as_of
         and link.time_rule <> 'last'
         and link.role = 'figure'
-        {%- if touched is not none %}
-        and link.series_id {{ touched }} (select series_id from {{ ref('int_kpi_touched_series') }})
-        {%- endif %}
     group by link.series_id, {{ day_number('counted.day') }}
 {%- endmacro %}

@@ -8,12 +8,13 @@ or period_key in ({{ periods_of_touched_years(0 if table_name == 'int_kpi_value'
 {%- if table_name == 'int_kpi_figure' %}
 or (series_id, period_key) in (
     select
-        figure.series_id,
-        figure.period_key
-    from {{ redone_relation('int_kpi_figure') }} as figure
-    inner join {{ redone_relation('int_kpi_period') }} as period on figure.period_key = period.period_key
-    inner join {{ redone_relation('int_kpi_touched_spread') }} as touched
-        on {{ period_spread_key('figure.series_id', 'period') }} = touched.spread_key
+        series.series_id,
+        period.period_key
+    from {{ redone_relation('int_kpi_touched_spread') }} as touched
+    inner join {{ redone_relation('int_kpi_series') }} as series
+        on cast(floor(touched.spread_key / ({{ spread_key('1', '0') }})) as integer) = series.series_id
+    inner join {{ redone_relation('int_kpi_period') }} as period
+        on series.scope_id = period.scope_id and {{ period_spread_key('series.series_id', 'period') }} = touched.spread_key
 )
 {%- endif -%}
 {%- endmacro %}
@@ -36,6 +37,19 @@ or (series_id, period_key) in (
     {%- endfor %}
 {%- endmacro %}
 
+{#- The periods of touched years, and all of the KPIs that a touched series belongs to. -#}
+{% macro periods_redone() -%}
+select *
+    from {{ ref('int_kpi_period') }}
+    where
+        period_key in ({{ periods_of_touched_years(0) }})
+        or scope_id in (
+            select scope_id
+            from {{ ref('int_kpi_series') }}
+            where series_id in (select series_id from {{ ref('int_kpi_touched_series') }})
+        )
+{%- endmacro %}
+
 {#- The stratum of history by which a figure of a series and a period is widened. -#}
 {% macro period_spread_key(series_id, period) -%}
 {{ spread_key(series_id, 'least(' ~ period ~ '.grain_no, 3) * 100000000 + ' ~ period ~ '.season_no') }}
@@ -46,12 +60,16 @@ or (series_id, period_key) in (
 applied.{{ model_name }}
 {%- endmacro %}
 
-{#- Rows that one of two relations has and the other has not, of the columns named. -#}
+{#- Rows that a model has now and had not in the last complete build, or the other way round, of the columns named. -#}
 {% macro differing_rows(model_name, columns) -%}
+{{ differing_relations(ref(model_name), applied(model_name), columns) }}
+{%- endmacro %}
+
+{% macro differing_relations(one, other, columns) -%}
 (
-        (select {{ columns | join(', ') }} from {{ ref(model_name) }} except select {{ columns | join(', ') }} from {{ applied(model_name) }})
+        (select {{ columns | join(', ') }} from {{ one }} except select {{ columns | join(', ') }} from {{ other }})
         union all
-        (select {{ columns | join(', ') }} from {{ applied(model_name) }} except select {{ columns | join(', ') }} from {{ ref(model_name) }})
+        (select {{ columns | join(', ') }} from {{ other }} except select {{ columns | join(', ') }} from {{ one }})
     )
 {%- endmacro %}
 

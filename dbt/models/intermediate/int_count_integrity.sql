@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 {#- What makes records look better than the work: each part counts its own figures, nothing is counted twice. -#}
 {% for part in ['case', 'incident', 'callback', 'mediation'] %}
 {% if not loop.first %}union all {% endif -%}

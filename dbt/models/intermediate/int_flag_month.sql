@@ -1,11 +1,18 @@
 {#- The figures that the flags look at, by unit and month: the terms that the seed gives them, out of the cells of fct_kpi_count. -#}
+{{ config(materialized=kept_table(), meta={'counts_months': true}) }}
 {% set counts = ['observed', 'trials', 'other_observed', 'other_trials'] -%}
+{{- waits_for('int_kpi_touched_year') -}}
+{% set redoes_months = builds_on_last() -%}
+{% set since = flags_touched_since() if redoes_months else none -%}
 with occurring as (
     select distinct
         counted.kpi_id,
         counted.cell
     from {{ ref('fct_kpi_count') }} as counted
     inner join (select distinct kpi_id from {{ ref('integrity_flag_term') }}) as read_by_flags on counted.kpi_id = read_by_flags.kpi_id
+    {%- if redoes_months %}
+    where counted.day >= {{ since }}
+    {%- endif %}
 ),
 
 matched as (
@@ -44,7 +51,11 @@ month_sum as (
             and counted.day >= unit_ancestor.valid_from
             and counted.day < unit_ancestor.valid_to
     cross join {{ source('control', 'night') }} as night
-    where counted.day <= night.as_of
+    where
+        counted.day <= night.as_of
+        {%- if redoes_months %}
+        and counted.day >= {{ since }}
+        {%- endif %}
     group by
         counted.kpi_id,
         counted.cell,

@@ -22,11 +22,7 @@ with broken as (
 redone_value as (
     select value.*
     from {{ ref('int_kpi_value') }} as value
-    inner join {{ ref('int_kpi_period') }} as period on value.period_key = period.period_key
-    where
-        value.series_id in (select series_id from {{ ref('int_kpi_touched_series') }})
-        or value.period_key in ({{ periods_of_touched_years(1) }})
-        or {{ period_spread_key('value.series_id', 'period') }} in (select spread_key from {{ ref('int_kpi_touched_spread') }})
+    where {{ redone_where('int_kpi_figure') }}
 ),
 
 {% endif -%}

@@ -6,6 +6,7 @@
 -#}
 {{ config(materialized='redone_rows' if target.type == 'duckdb' else 'table') }}
 {% set redoes_rows = builds_on_last() -%}
+{% set periods = 'period_redone' if redoes_rows else ref('int_kpi_period') -%}
 {% set sums -%}
         cast(sum(numerator) as bigint) as numerator,
         cast(sum(denominator) as bigint) as denominator
@@ -32,6 +33,10 @@ count_read as (
             fct_kpi_count.kpi_id = month_read.kpi_id
             and dim_unit.root_code = month_read.root_code
             and {{ month_number('fct_kpi_count.day') }} = month_read.month_no
+),
+
+period_redone as (
+    {{ periods_redone() }}
 ),
 
 day_sum as (
@@ -182,7 +187,7 @@ square_sum as (
             and counted.day < link.valid_to
             and link.role in ('squares', 'squares_of_yuan', 'scores')
     inner join {{ ref('int_kpi_series') }} as series on link.series_id = series.series_id
-    inner join {{ ref('int_kpi_period') }} as period
+    inner join {{ periods }} as period
         on series.scope_id = period.scope_id and counted.day between period.period_start and period.period_end and period.part = ''
     cross join {{ source('control', 'night') }} as night
     where counted.day <= night.as_of
@@ -203,7 +208,7 @@ dense as (
         {{ figure_key('series.series_id', 'period.period_id') }} as figure_key
     from counted_series
     inner join {{ ref('int_kpi_series') }} as series on counted_series.series_id = series.series_id
-    inner join {{ ref('int_kpi_period') }} as period on series.scope_id = period.scope_id
+    inner join {{ periods }} as period on series.scope_id = period.scope_id
     where
         period.ends_no >= series.unit_first_no
         and period.first_no < series.unit_end_no
@@ -228,7 +233,7 @@ stock_day as (
         end as last_day
     from {{ ref('fct_kpi_count') }} as counted
     inner join {{ ref('dim_unit') }} as dim_unit on counted.unit_code = dim_unit.unit_code
-    inner join {{ ref('int_kpi_period') }} as period
+    inner join {{ periods }} as period
         on
             counted.kpi_id = period.kpi_id
             and dim_unit.root_code = period.root_code
@@ -295,3 +300,4 @@ where {{ redone_where('int_kpi_value') }}
 -- depends_on: {{ ref('int_kpi_touched_year') }}
 -- depends_on: {{ ref('dim_unit') }}
 -- depends_on: {{ ref('int_period') }}
+-- depends_on: {{ ref('int_kpi_period') }}

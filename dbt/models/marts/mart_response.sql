@@ -29,6 +29,7 @@
 {% for stage in stages -%}
 {% do columns.append((stage ~ '_mean_seconds', 'RT-1', 'value', 'stage:' ~ stage)) -%}
 {% endfor -%}
+{{ config(materialized=kept_table(), meta={'wide_columns': columns}) }}
 with {{ wide_mart(columns) }},
 
 bin_of_month as (
@@ -44,7 +45,12 @@ bin_of_month as (
             counted.unit_code = unit_ancestor.unit_code
             and counted.day >= unit_ancestor.valid_from
             and counted.day < unit_ancestor.valid_to
-    where counted.kpi_id in ('RT-1', 'CMD-1.acknowledged') and counted.cell like 'bin:%'
+    where
+        counted.kpi_id in ('RT-1', 'CMD-1.acknowledged')
+        and counted.cell like 'bin:%'
+        {%- if redoes_periods() %}
+        and counted.day >= {{ touched_since(columns) }}
+        {%- endif %}
     group by
         unit_ancestor.ancestor_code,
         {{ dbt.date_trunc('month', 'counted.day') }},

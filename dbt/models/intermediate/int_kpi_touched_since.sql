@@ -1,0 +1,74 @@
+{#-
+  Of a build that starts from the last one: from which day on the published rows of each KPI (months and longer) may differ, by slice or (null)
+  all of them: the first period that is computed again, or of a unit that is called otherwise. Empty for a build that starts anew.
+-#}
+{%- if builds_on_last() -%}
+{%- set period_tables = [ref('int_kpi_period'), applied('int_kpi_period')] -%}
+{%- set series_tables = [ref('int_kpi_series'), applied('int_kpi_series')] -%}
+with period as (
+    {%- for periods in period_tables %}
+    {% if not loop.first %}union {% endif -%}
+    select scope_id, kpi_id, root_code, grain_no, season_no, part, period_start, year_no
+    from {{ periods }}
+    where grain_no >= 3
+    {%- endfor %}
+),
+
+touched_series as (
+    {%- for series in series_tables %}
+    {% if not loop.first %}union {% endif -%}
+    select scope_id, slice
+    from {{ series }}
+    where series_id in (select series_id from {{ ref('int_kpi_touched_series') }})
+    {%- endfor %}
+    union
+    select scope_id, slice
+    from {{ differing_rows('int_kpi_series', ['scope_id', 'slice', 'unit_code', 'unit_name', 'unit_level']) }} as series
+),
+
+touched_period as (
+    select
+        period.kpi_id,
+        cast(null as {{ dbt.type_string() }}) as slice,
+        period.period_start
+    from period
+    inner join {{ ref('int_kpi_touched_year') }} as touched
+        on period.kpi_id = touched.kpi_id and period.root_code = touched.root_code and period.year_no >= touched.year_no
+    union all
+    select
+        period.kpi_id,
+        case when period.part = '' then touched.slice else period.part end as slice,
+        period.period_start
+    from touched_series as touched
+    inner join period on touched.scope_id = period.scope_id
+    union all
+    select
+        period.kpi_id,
+        case when period.part = '' then series.slice else period.part end as slice,
+        period.period_start
+    from {{ ref('int_kpi_touched_spread') }} as touched
+    inner join {{ ref('int_kpi_series') }} as series
+        on cast(floor(touched.spread_key / ({{ spread_key('1', '0') }})) as integer) = series.series_id
+    inner join period
+        on series.scope_id = period.scope_id and {{ period_spread_key('series.series_id', 'period') }} = touched.spread_key
+)
+
+select
+    kpi_id,
+    slice,
+    min(period_start) as since
+from touched_period
+group by kpi_id, slice
+{%- else -%}
+select
+    kpi_id,
+    cast(null as {{ dbt.type_string() }}) as slice,
+    period_start as since
+from {{ ref('int_kpi_period') }}
+where false
+{%- endif %}
+-- depends_on: {{ ref('int_kpi_period') }}
+-- depends_on: {{ ref('int_kpi_series') }}
+-- depends_on: {{ ref('int_kpi_touched_series') }}
+-- depends_on: {{ ref('int_kpi_touched_spread') }}
+-- depends_on: {{ ref('int_kpi_touched_year') }}

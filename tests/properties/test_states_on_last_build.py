@@ -1,0 +1,98 @@
+"""Calls and their counts built night by night are what a build of the last night's pool alone gives (I3), whatever arrives when (I4)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from states_harness import UNITS, Pool, Warehouse
+
+FIRST = dt.date(2024, 3, 1)
+SOURCES = ("calls", "desk", "web")
+MODES = ("append", "delta", "full")
+
+
+def call(noise: random.Random, batch_date: dt.date) -> dict[str, Any]:
+    """A call of the last days, or of long ago, or of tomorrow; a quarter of them have no key."""
+    reported = dt.datetime.combine(batch_date, dt.time(9)) - dt.timedelta(
+        days=noise.choice([-1, 0, 0, 1, 3, 200]), minutes=noise.randint(0, 500)
+    )
+    key = noise.choice([None, *range(3), *range(3), *range(3)])
+    return {
+        "record_key": None if key is None else f"k{key}",
+        "record_version": noise.choice([None, "1", "2", "3"]),
+        "is_deleted": key is not None and noise.random() < 0.2,
+        "incident_id": f"i{key}",
+        "reported_at": reported,
+        "received_at": reported + dt.timedelta(seconds=noise.choice([20, 30])),
+        "dispatched_at": reported + dt.timedelta(seconds=60),
+        "arrived_at": reported + dt.timedelta(seconds=noise.choice([300, 900])),
+        "closed_at": reported + dt.timedelta(hours=1),
+        "unit_code": noise.choice([*UNITS, "unknown"]),
+        "category": noise.choice(["040101", "050202", "080000"]),
+        "channel": noise.choice(["110", "app"]),
+        "place_kind": noise.choice(["street", "residence", None]),
+        "is_urgent": noise.random() < 0.5,
+        "is_invalid": noise.random() < 0.1,
+        "is_case": noise.random() < 0.5,
+    }
+
+
+def batch(noise: random.Random, batch_date: dt.date) -> list[dict[str, Any]]:
+    return [call(noise, batch_date) for _ in range(noise.randint(0, 4))]
+
+
+def next_night(noise: random.Random, pool: Pool) -> Pool:
+    """A night later or the same or an earlier one again; batches new, late, restated and gone, sources switched over, off and on."""
+    night = pool.night + dt.timedelta(days=noise.choice([-1, 0, 1, 1, 1, 5]))
+    batches, sources = dict(pool.batches), dict(pool.sources)
+    for _ in range(noise.randint(0, 3)):
+        date = night - dt.timedelta(days=noise.choice([-1, 0, 0, 0, 1, 4]))
+        batches[noise.choice(SOURCES), date] = batch(noise, date)
+    if batches and noise.random() < 0.2:
+        del batches[noise.choice(sorted(batches))]
+    if noise.random() < 0.2:
+        source = noise.choice(SOURCES)
+        if source in sources and noise.random() < 0.4 and len(sources) > 1:
+            del sources[source]
+        else:
+            sources[source] = (noise.choice(MODES), noise.choice(["city", "other"]))
+    return Pool(night, batches, sources)
+
+
+def first_night(noise: random.Random) -> Pool:
+    dates = [FIRST - dt.timedelta(days=n) for n in range(4)]
+    batches = {(source, date): batch(noise, date) for source in SOURCES for date in dates if noise.random() < 0.7}
+    return Pool(FIRST, batches, {source: (mode, "city") for source, mode in zip(SOURCES, MODES, strict=True)})
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(st.integers(0, 2**32))
+def test_nights_one_after_the_other_leave_what_the_last_alone_leaves(seed: int) -> None:
+    noise = random.Random(seed)
+    grown, pool = Warehouse(), first_night(noise)
+    grown.night(pool)
+    for _ in range(4):
+        pool = next_night(noise, pool)
+        grown.night(pool)
+        anew = Warehouse()
+        anew.night(pool)
+        assert grown.contents() == anew.contents()
+
+
+def test_a_late_older_version_does_not_revive_what_was_deleted_and_only_its_own_key_is_looked_at() -> None:
+    night, source = FIRST, {"calls": ("delta", "city")}
+    state = {"reported_at": dt.datetime(2024, 2, 20, 9), "unit_code": "n1", "category": "040101"}
+    deleted = {**state, "record_key": "gone", "record_version": "2", "is_deleted": True}
+    other = {**state, "record_key": "other", "record_version": "1"}
+    late = {**state, "record_key": "gone", "record_version": "1"}
+    batches = {("calls", night): [deleted, other]}
+    warehouse = Warehouse()
+    warehouse.night(Pool(night, batches, source))
+    warehouse.connection.execute("update stg_incident set category = 'not read again'")
+    later = {**batches, ("calls", night - dt.timedelta(days=3)): [late]}
+    warehouse.night(Pool(night + dt.timedelta(days=1), later, source))
+    assert warehouse.connection.execute("select record_key, category from stg_incident").fetchall() == [("other", "not read again")]
