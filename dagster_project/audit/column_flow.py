@@ -29,6 +29,8 @@ RANKS = (exp.RowNumber, exp.Rank, exp.DenseRank, exp.Ntile, exp.PercentRank, exp
 COMPARISONS = (exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ)
 MADE_UP = (exp.GenerateSeries, exp.GenerateDateArray, exp.Explode, exp.Unnest)
 CONDITIONS = ("where", "having", "qualify")
+ROUNDS = 10
+"""How often a model that reads its own table is followed until it carries nothing new."""
 
 
 class ColumnFlowError(ValueError):
@@ -70,15 +72,17 @@ def column_flow(
     columns: Mapping[Relation, Sequence[str]],
     personal: Mapping[Relation, Iterable[str]],
     kept: Mapping[Relation, Mapping[str, Origins]] | None = None,
+    first_made_by: Mapping[Relation, str] | None = None,
 ) -> ColumnFlow:
     """Follow the ``personal`` columns through the compiled SQL of ``models``.
 
     ``columns`` are those of every relation that a model may read, other models included; a relation that is not among them has any
     column that is asked of it. ``personal`` names every relation that is given, those without personal columns too; ``kept`` those of which
-    it is known what they carry. Raises
-    ColumnFlowError for SQL that does not parse, that reads files or what nobody made, or that reads itself in a circle.
+    it is known what they carry. ``first_made_by`` is the SQL that made the rows of a table which its model now only replaces in part: such
+    a model carries what either carries, and may read its own table. Raises ColumnFlowError for SQL that does not parse, that reads files or
+    what nobody made, or that reads itself in a circle.
     """
-    analysis = _Analysis(models, columns)
+    analysis = _Analysis(models, columns, first_made_by or {})
     for relation, names in personal.items():
         analysis.carried[relation] = {name: frozenset({f"{relation.name}.{name}"}) for name in names}
         analysis.read_from[relation] = ()
@@ -93,6 +97,7 @@ def column_flow(
 class _Analysis:
     models: Mapping[Relation, str]
     columns: Mapping[Relation, Sequence[str]]
+    first_made_by: Mapping[Relation, str]
     carried: dict[Relation, dict[str, Origins]] = field(default_factory=dict)
     read_from: dict[Relation, tuple[Relation, ...]] = field(default_factory=dict)
     following: list[Relation] = field(default_factory=list)
@@ -106,21 +111,51 @@ class _Analysis:
             raise ColumnFlowError(f"{relation} reads itself: {' ← '.join(map(str, self.following))}")
         self.following.append(relation)
         try:
-            tree = parse_one(self.models[relation], dialect=DIALECT)
-            read = sorted(_relations(tree) - {relation})
-            for parent in read:
-                if parent not in self.models and parent not in self.carried:
-                    raise ColumnFlowError(f"{relation} reads {parent}, which no model makes")
-            carrying = [parent for parent in read if any(self.follow(parent).values())]
-            self.read_from[relation] = tuple(read)
-            self.carried[relation] = self._outputs(tree, read) if carrying else {}
+            self._follow_model(relation)
         except SqlglotError as error:
             raise ColumnFlowError(f"the SQL of {relation} cannot be followed: {str(error).splitlines()[0]}") from None
         finally:
             self.following.pop()
         return self.carried[relation]
 
+    def _follow_model(self, relation: Relation) -> None:
+        """A table that its model makes again in part: what it carried first, and what each build after that can add."""
+        sql, first = self.models[relation], self.first_made_by.get(relation)
+        tree = parse_one(sql, dialect=DIALECT)
+        read, outputs = self._read_by(relation, tree), {}
+        if first is not None and first != sql:
+            first_tree = parse_one(first, dialect=DIALECT)
+            read_first = self._read_by(relation, first_tree)
+            if relation in read_first:
+                raise ColumnFlowError(f"{relation} reads itself where it is made first")
+            outputs = self._outputs(first_tree, read_first)
+            read = sorted({*read, *read_first})
+        elif relation in read:
+            raise ColumnFlowError(f"{relation} reads itself, and what made its first rows is not known: build it anew (--full-refresh)")
+        self.read_from[relation] = tuple(parent for parent in read if parent != relation)
+        if relation not in read:
+            self.carried[relation] = _either(outputs, self._outputs(tree, read))
+            return
+        for _ in range(ROUNDS):
+            self.carried[relation] = outputs
+            outputs = _either(outputs, self._outputs(tree.copy(), read))
+            if outputs == self.carried[relation]:
+                return
+        raise ColumnFlowError(f"{relation} reads itself in a way that cannot be followed")
+
+    def _read_by(self, relation: Relation, tree: exp.Expr) -> list[Relation]:
+        """What a model reads, all of it followed before."""
+        read = sorted(_relations(tree))
+        for parent in read:
+            if parent not in self.models and parent not in self.carried:
+                raise ColumnFlowError(f"{relation} reads {parent}, which no model makes")
+            if parent != relation:
+                self.follow(parent)
+        return read
+
     def _outputs(self, tree: exp.Expr, read: Sequence[Relation]) -> dict[str, Origins]:
+        if not any(any(self.carried.get(parent, {}).values()) for parent in read):
+            return {}
         schema: dict[str, dict[str, dict[str, str]]] = {}
         for parent in read:
             if parent in self.columns:
@@ -140,6 +175,10 @@ class _Analysis:
         if root is None:
             raise ColumnFlowError("a model without a query")
         return {name: origins for name, origins in scopes.outputs[id(root.expression)] if origins}
+
+
+def _either(one: Mapping[str, Origins], other: Mapping[str, Origins]) -> dict[str, Origins]:
+    return {name: one.get(name, NOTHING) | other.get(name, NOTHING) for name in sorted({*one, *other})}
 
 
 def _relation(table: exp.Table) -> Relation:
@@ -180,6 +219,9 @@ class _Scopes:
         query = scope.expression
         if isinstance(query, exp.SetOperation):
             sides = [self.outputs[id(side.expression)] for side in scope.set_operation_scopes]
+            if query.args.get("by_name"):
+                names = dict.fromkeys(name for side in sides for name, _ in side)
+                sides = [[(name, dict(side).get(name, NOTHING)) for name in names] for side in sides]
             self.outputs[id(query)] = [
                 (names[0][0], frozenset().union(*(origins for _, origins in names))) for names in zip(*sides, strict=False)
             ]
@@ -237,12 +279,22 @@ class _Scopes:
         if isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
             return NOTHING
         if isinstance(node, COMPARISONS):
-            return self._of_comparison(self._of(node.left, scope), self._of(node.right, scope))
+            return self._of_pairs(self._of_each(node.left, scope), self._of_each(node.right, scope))
         if isinstance(node, exp.In) and node.args.get("query"):
-            return self._of_comparison(self._of(node.this, scope), self._of(cast(exp.Expr, node.args["query"]), scope))
+            query = cast(exp.Expr, node.args["query"]).unnest()
+            return self._of_pairs(self._of_each(node.this, scope), [origins for _, origins in self.outputs.get(id(query), [])])
         if isinstance(node, exp.Query):
             return frozenset().union(*(origins for _, origins in self.outputs.get(id(node.unnest()), [])))
         return frozenset().union(*(self._of(part, scope) for part in node.iter_expressions()))
+
+    def _of_each(self, node: exp.Expr, scope: Scope) -> list[Origins]:
+        return [self._of(part, scope) for part in (node.expressions if isinstance(node, exp.Tuple) else [node])]
+
+    def _of_pairs(self, left: list[Origins], right: list[Origins]) -> Origins:
+        """Of several columns at once each is compared with its own."""
+        if len(left) != len(right):
+            return frozenset().union(*left, *right)
+        return frozenset().union(*map(self._of_comparison, left, right))
 
     @staticmethod
     def _of_comparison(left: Origins, right: Origins) -> Origins:

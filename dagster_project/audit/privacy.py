@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import duckdb
 
 from dagster_project.audit.candidate import Candidate, CandidateRefusedError, sql_text
-from dagster_project.audit.column_flow import ColumnFlow, ColumnFlowError, Relation, column_flow
+from dagster_project.audit.column_flow import ROUNDS, ColumnFlow, ColumnFlowError, Relation, column_flow
 from dagster_project.audit.lineage import ABOUT_THE_POOL, POOL_SOURCE, PUBLISHED_FOR_ALL, Lineage, Node
 from dagster_project.audit.register import PRODUCT_CHECKS
 from dagster_project.audit.verdict import NOT_AUDITED, Verdict, first_line
@@ -62,21 +62,25 @@ def _key(node: Node) -> Relation:
 
 def _flow(candidate: Candidate, entities: Mapping[str, Entity]) -> tuple[ColumnFlow | None, str]:
     try:
-        return followed(
-            candidate.lineage, {i: b.compiled_sql for i, b in candidate.built.items() if b.compiled_sql}, _columns(candidate), entities
-        ), ""
+        compiled = {i: b.compiled_sql for i, b in candidate.built.items() if b.compiled_sql}
+        return followed(candidate.lineage, compiled, _columns(candidate), entities, _first_made_by(candidate)), ""
     except ColumnFlowError as error:
         return None, str(error)
 
 
 def followed(
-    lineage: Lineage, compiled: Mapping[str, str], columns: Mapping[Relation, list[str]], entities: Mapping[str, Entity]
+    lineage: Lineage,
+    compiled: Mapping[str, str],
+    columns: Mapping[Relation, list[str]],
+    entities: Mapping[str, Entity],
+    first_made_by: Mapping[str, str],
 ) -> ColumnFlow:
     """The personal columns of the pool, followed through the compiled models (by unique id). Raises ColumnFlowError.
 
-    A table kept for the next build carries what its model carries, which may read it: followed until nothing is added.
+    ``first_made_by`` is the SQL that made all rows of the models that were built again in part. A table kept for the next build carries
+    what its model carries, which may read it: followed until nothing is added.
     """
-    models, given = {}, {}
+    models, given, first = {}, {}, {}
     for node in lineage.nodes.values():
         relation = _key(node)
         if node.kind == "source":
@@ -86,6 +90,8 @@ def followed(
             given[relation] = ()
         elif node.kind == "model" and node.unique_id in compiled:
             models[relation] = compiled[node.unique_id]
+            if node.unique_id in first_made_by:
+                first[relation] = first_made_by[node.unique_id]
     origins = {
         name: frozenset(f"{e}.{name}" for e, entity in entities.items() if name in pseudonyms(entity))
         for e in entities.values()
@@ -95,12 +101,24 @@ def followed(
         r: {n: origins[n] for n in names if n in origins} for r, names in columns.items() if r.schema == LAST_BUILD
     }
     kept = known | {Relation(LAST_BUILD, r.name): {} for r in models}
-    while True:
-        flow = column_flow(models, columns, given, kept)
+    for _ in range(ROUNDS):
+        flow = column_flow(models, columns, given, kept, first)
         carried = {Relation(LAST_BUILD, r.name): {c: o for c, o in flow.carried[r].items() if o} for r in models}
         if all(kept[r] == columns_of for r, columns_of in carried.items()):
             return flow
         kept |= carried
+    raise ColumnFlowError("what builds keep for the next ones goes round in a way that cannot be followed")
+
+
+def _first_made_by(candidate: Candidate) -> dict[str, str]:
+    known = candidate.connection.execute(
+        "select 1 from duckdb_tables() "
+        f"where database_name = {sql_text(candidate.lineage.database)} and schema_name = '{LAST_BUILD}' and table_name = 'first_made_by'"
+    ).fetchone()
+    if known is None:
+        return {}
+    relation = f'"{candidate.lineage.database}"."{LAST_BUILD}"."first_made_by"'
+    return dict(candidate.connection.execute(f"select unique_id, compiled_sql from {relation}").fetchall())
 
 
 def _columns(candidate: Candidate) -> dict[Relation, list[str]]:

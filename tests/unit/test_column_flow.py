@@ -54,6 +54,9 @@ def _carried(**models: str) -> dict[str, list[str]]:
         "select unnest(list(phone_key)) as n from w.pool.callback",
         "select k as n from (select list(phone_key) as keys from w.pool.callback) as a, unnest(a.keys) as u(k)",
         "from w.pool.callback select phone_key as n",
+        "select unit_code as n from w.pool.callback where (phone_key, 'ab12') = ('ab12', phone_key)",
+        "select unit_code as n from w.pool.callback where (phone_key, unit_code) in (select unit_code, phone_key from w.pool.callback)",
+        "select unit_code as n, minutes from w.pool.callback union all by name select minutes, phone_key as n from w.pool.callback",
         "select columns('phone.*') from w.pool.callback",
     ],
 )
@@ -75,6 +78,9 @@ def test_a_value_that_gets_out_is_seen(sql: str) -> None:
         "select n from (select phone_key, count(*) as n from w.pool.callback group by phone_key) as callers",
         "select count(*) as n from w.pool.callback as a where exists (select 1 from w.pool.callback as b where b.phone_key = a.phone_key)",
         "select count(*) as n from w.pool.callback where phone_key in (select phone_key from w.pool.callback where minutes > 3)",
+        "select count(*) as n from w.pool.callback where (unit_code, phone_key) in (select unit_code, phone_key from w.pool.callback)",
+        "select n from (select unit_code as n, phone_key as k from w.pool.callback union all by name "
+        "select phone_key as k, unit_code as n from w.pool.callback) as b",
         "with everything as (select * from w.pool.callback) select unit_code as n from everything",
         "select unit_name as n from w.pool.unit",
     ],
@@ -125,3 +131,40 @@ def test_a_table_of_the_same_name_in_another_schema_is_another() -> None:
     }
     flow = column_flow(models, COLUMNS, PERSONAL | {Relation("applied", "staged"): ["k"]})
     assert flow.carried[MART] == {"n": frozenset({"staged.k"})}
+
+
+FIRST = "select incident_id, phone_key as caller, unit_code, minutes from w.pool.callback"
+STAGED = Relation("main", "staged")
+
+
+def _carried_by_a_table_made_again_in_part(first: str, again: str) -> dict[str, list[str]]:
+    known = COLUMNS | {STAGED: ["incident_id", "caller", "unit_code", "minutes"]}
+    flow = column_flow({STAGED: again}, known, PERSONAL, first_made_by={STAGED: first})
+    return {column: sorted(origins) for column, origins in flow.carried[STAGED].items() if origins}
+
+
+def test_a_model_that_takes_over_rows_of_its_own_table_carries_what_those_carry() -> None:
+    again = (
+        f"{FIRST} where minutes > 3 union all by name select * from w.main.staged "
+        "where (unit_code, caller) in (select unit_code, phone_key from w.pool.callback)"
+    )
+    assert _carried_by_a_table_made_again_in_part(FIRST, again) == {"caller": ["callback.phone_key"]}
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        (FIRST.replace("unit_code", "phone_key as unit_code"), FIRST),
+        (FIRST, FIRST.replace("unit_code", "phone_key as unit_code")),
+        (FIRST, "select incident_id, caller, caller as unit_code, minutes from w.main.staged"),
+        (FIRST, "select unit_code as incident_id, caller, caller as minutes, minutes as unit_code from w.main.staged"),
+        (FIRST, f"{FIRST} union all by name select * from w.main.staged where caller = unit_code"),
+    ],
+)
+def test_a_leak_into_a_table_made_again_in_part_is_seen(first: str, again: str) -> None:
+    assert _carried_by_a_table_made_again_in_part(first, again)["unit_code"] == ["callback.phone_key"]
+
+
+def test_a_model_that_reads_itself_is_refused_when_nobody_knows_what_made_its_first_rows() -> None:
+    with pytest.raises(ColumnFlowError, match="full-refresh"):
+        column_flow({STAGED: f"{FIRST} union all select * from w.main.staged"}, COLUMNS, PERSONAL)

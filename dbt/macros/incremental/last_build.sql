@@ -86,9 +86,27 @@
       {%- for name in ['source', 'batch'] %}
     create or replace table {{ applied(name) }} as select * from {{ source('control', name) }};
       {%- endfor %}
+      {%- if _applied_run() == 'building anew' %}
+    create or replace table {{ applied('first_made_by') }} as
+    {{ _first_made_by() }};
+      {%- endif %}
     update applied.run set state = 'complete'
     {%- endif -%}
   {%- endif -%}
+{%- endmacro %}
+
+{#- The SQL that made all rows of the tables that later builds replace only in part: the audit follows personal columns through it too. -#}
+{% macro _first_made_by() -%}
+select
+    cast(null as varchar) as unique_id,
+    cast(null as varchar) as compiled_sql
+where false
+{%- for node in results | map(attribute='node') | selectattr('config.materialized', 'equalto', 'redone_rows') %}
+union all
+select
+    '{{ node.unique_id }}',
+    '{{ node.compiled_code | replace("'", "''") }}'
+{%- endfor -%}
 {%- endmacro %}
 
 {% macro _built_nodes() -%}
