@@ -14,6 +14,7 @@ from sqlglot.errors import SqlglotError
 from dagster_project.contracts.conditions import ConditionError, check_condition
 from dagster_project.contracts.entities import Entity, EntityColumn
 from dagster_project.contracts.model import DECLARED, LOCAL_PREFIX, Column, Contract, Format
+from dagster_project.contracts.patterns import PatternError, find, groups_of
 from dagster_project.contracts.personal import personal_kind
 from dagster_project.contracts.problems import DocumentPath, Finding, did_you_mean
 from dagster_project.contracts.units import UNITS, UnitError, factor
@@ -62,9 +63,9 @@ def _format(shape: Format, at: DocumentPath, contract: Contract) -> Iterator[Fin
         yield Finding((*at, "encoding"), f"'{shape.encoding}' is not an encoding of text", hint)
     if shape.sheet and shape.sheet.startswith("/"):
         try:
-            re.compile(shape.sheet.strip("/"))
-        except re.error as wrong:
-            yield Finding((*at, "sheet"), f"'{shape.sheet}' is not a regular expression: {wrong}")
+            groups_of(shape.sheet.strip("/"))
+        except PatternError as wrong:
+            yield Finding((*at, "sheet"), str(wrong))
     if shape.names and shape.header_rows == 0:
         yield from _names(shape.names, "names", at, contract)
     if shape.fields:
@@ -148,7 +149,7 @@ def _pulled_file(contract: Contract) -> Iterator[Finding]:
     elif batch.path is None or batch.format is None or not DAY_DIRECTIVES & set(re.findall(r"%(.?)", batch.format)):
         yield Finding(("landing", "batch"), "a pulled batch is dated by the night: give 'path' and a 'format' with a day")
     else:
-        found = re.search(batch.path, contract.landing.file_of(SAMPLE_NIGHT))
+        found = find(batch.path, contract.landing.file_of(SAMPLE_NIGHT))
         if found is None or found[1] != SAMPLE_NIGHT.strftime(batch.format):
             yield Finding(("landing", "batch", "path"), f"it does not find the night in '{contract.landing.file_of(SAMPLE_NIGHT)}'")
 

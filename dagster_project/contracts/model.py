@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from dagster_project.contracts.patterns import groups_of
+
 NAME = r"^[a-z][a-z0-9_]*$"
 LOCAL_PREFIX = "_"
 
@@ -53,11 +55,7 @@ class BatchDate(_Part):
         if self.path is not None:
             if self.format is None:
                 raise ValueError("'path' needs 'format'")
-            try:
-                groups = re.compile(self.path).groups
-            except re.error as wrong:
-                raise ValueError(f"'path' is not a regular expression: {wrong}") from None
-            if groups != 1:
+            if groups_of(self.path) != 1:
                 raise ValueError("'path' must hold exactly one group, the date")
         return self
 

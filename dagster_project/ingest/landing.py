@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from dagster_project.contracts.model import BatchDate, Contract
+from dagster_project.contracts.patterns import find
 
 TEMPORARY_SUFFIXES = (".tmp", ".part", ".partial", ".filepart", ".crdownload", ".swp", "~")
 TEMPORARY_PREFIXES = (".", "~$")
@@ -97,7 +98,7 @@ def batch_date(batch: BatchDate, relative_path: str) -> dt.date:
     if batch.constant is not None:
         return batch.constant
     assert batch.path is not None and batch.format is not None
-    match = re.search(batch.path, relative_path)
+    match = find(batch.path, relative_path)
     if match is None or match[1] is None:
         raise ValueError(f"the path does not match '{batch.path}' (landing.batch.path)")
     directives = set(re.findall(r"%([A-Za-z])", batch.format))

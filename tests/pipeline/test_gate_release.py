@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import multiprocessing
 import os
 import signal
 import stat
@@ -16,6 +15,7 @@ import duckdb
 import pytest
 from audit_home import NIGHT, AuditHome
 
+from benchmarks import readers
 from dagster_project.audit.candidate import CandidateRefusedError
 from dagster_project.audit.expectations import Worker
 from dagster_project.release import (
@@ -468,48 +468,32 @@ def test_a_killed_publish_leaves_readers_a_whole_release_and_the_next_one_arrive
 # ---- readers --------------------------------------------------------------------------------------------------------
 
 
-def _read_without_pause(root: Path, stop: Any, outcome: Any) -> None:
-    home = AuditHome(root).home
-    reads, faults, seen = 0, [], set()
-    while not stop.is_set():
-        try:
-            with open_current(home) as connection:
-                versions = connection.execute("select distinct origin_release from kpi union select version from release_info").fetchall()
-                total, days = connection.execute(
-                    "select sum(numerator), max(period_end) from kpi where kpi_id = 'INC-1' and grain = 'day' and unit_code = 'C'"
-                ).fetchone() or (0, None)
-            if len(versions) != 1:
-                faults.append(f"mixed release: {versions}")
-            if total != 7 * days.day:
-                faults.append(f"{versions}: {total} by {days}")
-            seen.add(versions[0][0])
-        except Exception as error:
-            faults.append(f"{type(error).__name__}: {error}")
-        reads += 1
-    outcome.put((reads, faults[:3], len(seen)))
+def test_readers_never_see_half_a_release(tmp_path: Path, expectations_worker: Worker) -> None:
+    met, about = readers.measure(tmp_path, expectations_worker, readers=2, publishes=6, rollbacks=2)
+    assert [r.faults for r in met] == [(), ()]
+    assert {r.by for r in met} == {"path", "project"} and all(r.reads > 0 for r in met)
+    assert max(r.versions for r in met) >= 3
+    assert readers.table(met).count("\n") == 3 and about["removed"] == 0
 
 
-def test_readers_never_see_half_a_release(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
-    first_night = dt.date(2024, 3, 1)
-    release(first_night)
-    context = multiprocessing.get_context("spawn")
-    stop, outcome = context.Event(), context.Queue()
-    readers = [context.Process(target=_read_without_pause, args=(pool.root, stop, outcome)) for _ in range(2)]
-    for reader in readers:
-        reader.start()
-    try:
-        for day in range(1, 7):
-            release(first_night + dt.timedelta(days=day))
-            if day % 3 == 0:
-                rollback(pool.home, "20240303-001")
-    finally:
-        stop.set()
-    results = [outcome.get(timeout=60) for _ in readers]
-    for reader in readers:
-        reader.join(timeout=60)
-    assert [faults for _, faults, _ in results if faults] == []
-    assert all(reads > 0 for reads, _, _ in results)
-    assert max(versions for _, _, versions in results) >= 3
+def test_a_reader_notices_tables_of_two_releases(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
+    """Else nobody could say that none was ever seen."""
+    pool.first_day = readers.FIRST_NIGHT
+    pool.build(readers.FIRST_NIGHT)
+    with duckdb.connect(str(pool.home.candidate)) as mixed:
+        mixed.execute("create table release_info as select '20240301-001' as version, date '2024-03-01' as as_of")
+        mixed.execute("update kpi set origin_release = '20240301-001'")
+        for mart in readers.MARTS:
+            mixed.execute(f"alter table {mart} add column origin_release varchar default '20240301-001'")
+        assert readers.read_once(mixed) == ("20240301-001", [])
+        for table, change in {
+            "release_info": "as_of = date '2024-03-02'",
+            "mart_incident": "origin_release = '20240302-001'",
+            "fct_kpi_count": "numerator = numerator + 1",
+        }.items():
+            mixed.execute(f"begin; update {table} set {change}")
+            assert readers.read_once(mixed)[1] != [], table
+            mixed.execute("rollback")
 
 
 def test_an_open_reader_keeps_its_release_and_blocks_no_publish(pool: AuditHome, release: Callable[..., PublishResult]) -> None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 import yaml
 from ingest_kit import Bench, make_contract, make_entity
@@ -14,6 +20,7 @@ from dagster_project.contracts.check import check_contract
 from dagster_project.contracts.conditions import ConditionError, check_condition
 from dagster_project.contracts.entities import load_entities
 from dagster_project.contracts.model import Contract
+from dagster_project.contracts.patterns import find
 from dagster_project.contracts.problems import Finding
 
 OUTSIDE = (
@@ -123,3 +130,58 @@ def test_names_and_paths_cannot_lead_out_of_their_place(changed: dict[str, Any])
     Contract.model_validate(sound)
     with pytest.raises(ValidationError):
         Contract.model_validate({**sound, **changed})
+
+
+# ---- regular expressions ------------------------------------------------------------------------------------------------
+
+GOES_BACK_AND_FORTH = ("^(.+)+;$", "^([a-z/]+)+;$", "(a|aa)+;$")
+
+
+@contextmanager
+def _seconds(limit: int) -> Iterator[None]:
+    """Fail instead of waiting for years."""
+
+    def too_long(*_: object) -> None:
+        raise TimeoutError(f"not done after {limit} s")
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(limit)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("pattern", GOES_BACK_AND_FORTH)
+def test_an_expression_that_goes_back_and_forth_costs_its_batch_no_time(tmp_path: Path, pattern: str) -> None:
+    landing = {"glob": "things/*", "batch": {"path": pattern, "format": "%Y-%m-%d"}}
+    bench = Bench(tmp_path, ENTITY, make_contract({"id": {"from": "ID"}}, landing=landing))
+    bench.deliver("a" * 200 + ".csv", "ID\nx\n")
+    with _seconds(20):
+        result = bench.night()
+    assert result.status == "held" and any("does not match" in m for m in result.messages)
+
+
+def test_an_expression_for_a_sheet_costs_no_time_either(tmp_path: Path) -> None:
+    workbook = openpyxl.Workbook()
+    workbook.active.title = "a" * 31
+    book = io.BytesIO()
+    workbook.save(book)
+    shape = {"kind": "xlsx", "sheet": "/^(a+)+;$/"}
+    bench = Bench(tmp_path, ENTITY, make_contract({"id": {"from": "ID"}}, format=shape))
+    bench.deliver("2024-03-05.xlsx", book.getvalue())
+    with _seconds(20):
+        result = bench.night()
+    assert result.status == "failed" and any("finds no sheet" in m for m in result.messages)
+
+
+@pytest.mark.parametrize("pattern", [r"(?=a)(\d{8})", r"(\d)\1", "((((x{99}){99}){99}){99})", "(" + "x" * 1_000 + ")"])
+def test_what_the_engine_of_expressions_does_not_know_or_cannot_hold_is_a_mistake_of_the_contract(pattern: str) -> None:
+    landing = {"glob": "things/*", "batch": {"path": pattern, "format": "%Y"}}
+    with pytest.raises(ValidationError, match=r"not a regular expression of RE2|longer than 1,000"):
+        make_contract({"id": {"from": "ID"}}, landing=landing)
+
+
+def test_a_file_name_that_is_no_text_can_be_dated(tmp_path: Path) -> None:
+    assert find(r"(\d{4})-x", os.fsdecode(b"\xff2024-x")) == ("2024-x", "2024")

@@ -74,7 +74,7 @@ MISTAKES = [
     ("mode: delta", "mode: dleta", "extract.mode", "'dleta' is none of", "did you mean 'delta'?"),
     ("key: [incident_id]", "key: [incident]", "extract.key[0]", "'incident' is not among 'columns'", "did you mean 'incident_id'?"),
     ("version: _updated_at", "version: _updated", "extract.version", "'_updated' is not among 'columns'", "did you mean '_updated_at'?"),
-    ("path: calls/(\\d{8})/", "path: calls/(\\d{8}/", "landing.batch", "'path' is not a regular expression", ""),
+    ("path: calls/(\\d{8})/", "path: calls/(\\d{8}/", "landing.batch", "is not a regular expression of RE2", ""),
     ("path: calls/(\\d{8})/", "path: calls/\\d{8}/", "landing.batch", "exactly one group", ""),
     ("glob: call/calls/*/*.csv", "glob: ../calls/*.csv", "landing.glob", "must stay below landing", ""),
     ("{treatment: drop}", "{treatment: hmac}", "columns._caller.personal", "treatment 'hmac' needs 'purpose'", ""),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import io
 import pickle
-import re
 import subprocess
 import sys
 import zipfile
@@ -22,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from dagster_project.contracts.model import Format
+from dagster_project.contracts.patterns import find
 from dagster_project.ingest.decode import ZIP_ERRORS, ByteStream, Limits, read_whole
 from dagster_project.ingest.readers import calamine_worker
 from dagster_project.ingest.readers.header import MergedRange, Request, join_levels, normalise_name, pick_columns
@@ -153,7 +153,7 @@ def _choose_sheet(sheets: list[tuple[str, bool, bool]], wanted: str | None) -> s
             raise UnreadableFile("the workbook has no visible sheet; name one under 'sheet'")
         return visible[0]
     if len(wanted) > 1 and wanted.startswith("/") and wanted.endswith("/"):
-        matching = [name for name in names if re.search(wanted[1:-1], name)]
+        matching = [name for name in names if find(wanted[1:-1], name)]
     else:
         matching = [name for name in names if normalise_name(name) == normalise_name(wanted)]
     if len(matching) != 1:
