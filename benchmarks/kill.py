@@ -196,25 +196,24 @@ def start_run(home: Home, night: dt.date, hook: Hook | None = None) -> int:
 
 
 def run_to_the_end(home: Home, night: dt.date) -> float:
-    """The wall seconds of an undisturbed run."""
-    began = time.perf_counter()
-    status = os.waitpid(start_run(home, night), 0)[1]
+    """The processor seconds of an undisturbed run."""
+    _, status, used = os.wait4(start_run(home, night), 0)
     if status != 0:
         raise NotConvergedError(f"the run failed:\n{(home.root.parent / 'run.log').read_text(encoding='utf-8')}")
-    return time.perf_counter() - began
+    return used.ru_utime + used.ru_stime
 
 
 def killed_at(home: Home, night: dt.date, seconds: float, *, alone: bool) -> bool:
-    """Start the night and kill it after so many seconds, its process alone or all that it started; False when it had ended by then."""
+    """Start the night and kill it after so many processor seconds of all that it started, its process alone or everything; False when it had
+    ended by then."""
     child = start_run(home, night)
-    deadline = time.perf_counter() + seconds
-    while time.perf_counter() < deadline:
+    while _processor_seconds(child) < seconds:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             if status != 0:
                 raise NotConvergedError(f"the run failed:\n{(home.root.parent / 'run.log').read_text(encoding='utf-8')}")
             return False
-        time.sleep(0.002)
+        time.sleep(0.005)
     (os.kill if alone else os.killpg)(child, signal.SIGKILL)
     os.waitpid(child, 0)
     _expect_no_process(child)
@@ -236,6 +235,16 @@ def _expect_no_process(session: int) -> None:
         if time.monotonic() > deadline:
             raise NotConvergedError(f"processes {[p for p, _ in left]} outlived the run that was killed")
         time.sleep(0.02)
+
+
+def _processor_seconds(process: int) -> float:
+    """Of a process and its children, those that ended included."""
+    try:
+        ticks = sum(int(field) for field in Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[11:15])
+        children = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="utf-8").split()
+    except OSError:
+        return 0.0
+    return ticks / os.sysconf("SC_CLK_TCK") + sum(_processor_seconds(int(child)) for child in children)
 
 
 def _sessions() -> list[tuple[int, int]]:

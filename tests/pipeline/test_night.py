@@ -13,25 +13,27 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from offline import can_trace, cut_off, reached_beyond_this_machine, traced
 
 from benchmarks import questions
 from dagster_project.city.simulate import simulate
+from dagster_project.defs import runs
 from dagster_project.home import Home
 from dagster_project.ledger import entries
 from dagster_project.release import current_release, list_releases
 
 POOL = str(Path(sys.executable).with_name("pool"))
-CUT_OFF = ("unshare", "-rn")
+TRACE = "whom_the_first_run_tried_to_reach.txt"
 INTERFACE = {"kpi", "fct_kpi_count", "kpi_catalogue", "receipt", "pool_inventory", "release_info", "gate_result", "unit"}
 
 
-def pool(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A ``pool`` command in a process of its own, without any network where the kernel can take it away."""
-    can_cut = subprocess.run([*CUT_OFF, "true"], capture_output=True, check=False).returncode == 0
+def pool(home: Path, *arguments: str, trace: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """A ``pool`` command in a process of its own, without any network where the kernel can take it away; whom it tries to reach goes into
+    ``trace``."""
     environment = {**os.environ, "POOL_HOME": str(home)}
     for name in ("POOL_LANDING", "DAGSTER_HOME", "POOL_SOURCES"):
         environment.pop(name, None)
-    command = [*(CUT_OFF if can_cut else ()), POOL, *arguments]
+    command = [*cut_off(), *(traced(trace) if trace else ()), POOL, *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
 
@@ -46,7 +48,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     root = tmp_path_factory.mktemp("night") / "home"
     delivery = simulate(root / "landing", history_days=120, nights=3, counties=2, stations_per_county=2, scale=0.008, domains=("matters",))
     home = Home.at(root)
-    ran(pool(root, "run", "--date", str(delivery.last_night - dt.timedelta(days=1))))
+    ran(pool(root, "run", "--date", str(delivery.last_night - dt.timedelta(days=1)), trace=root.parent / TRACE))
     yield home
 
 
@@ -253,3 +255,41 @@ def test_telemetry_is_off_in_the_home_s_dagster_and_dbt(city: Home) -> None:
     assert "telemetry:\n  enabled: false" in (city.dagster / "dagster.yaml").read_text(encoding="utf-8")
     results = json.loads((city.dbt_target / "run_results.json").read_text(encoding="utf-8"))
     assert results["args"]["send_anonymous_usage_stats"] is False
+
+
+# ---- without a network --------------------------------------------------------------------------------------------------
+
+LOOKS_OUTSIDE = """
+import socket
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect_ex(("192.0.2.1", 9))
+socket.socket(socket.AF_INET6, socket.SOCK_STREAM).connect_ex(("::1", 9))
+try:
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"here we are", ("192.0.2.2", 9))
+except OSError:
+    pass
+"""
+
+
+def test_whole_nights_need_no_network(city: Home) -> None:
+    """Every command of this file ran where there is none, not even the machine's own."""
+    if not cut_off():
+        pytest.skip("this machine does not let its user take the network away (unshare -rn)")
+    outside = subprocess.run([*cut_off(), "cat", "/proc/net/dev"], capture_output=True, text=True, check=True).stdout
+    assert [line.split(":")[0].strip() for line in outside.splitlines()[2:]] == ["lo"]
+    assert set(products(city).values()) == {"fresh"}
+
+
+def test_a_run_and_all_that_it_starts_try_to_reach_no_other_machine(city: Home, tmp_path: Path) -> None:
+    if not can_trace():
+        pytest.skip("strace is not installed, or may not look at other processes (apt-get install strace)")
+    subprocess.run([*traced(tmp_path / "seen"), sys.executable, "-c", LOOKS_OUTSIDE], check=True)
+    assert reached_beyond_this_machine(tmp_path / "seen") == {"192.0.2.1", "192.0.2.2"}, "who looks outside is seen"
+    assert reached_beyond_this_machine(city.root.parent / TRACE) == set()
+
+
+def test_the_ui_listens_to_this_machine_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(runs.subprocess, "run", lambda command, **_: started.append(command))
+    runs.serve_ui(Home.at(tmp_path / "home"), 3456)
+    (command,) = started
+    assert command[1] == "dev" and command[command.index("--host") + 1] == "127.0.0.1" and command[command.index("--port") + 1] == "3456"
