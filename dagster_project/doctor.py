@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+
 from dagster_project import ledger
 from dagster_project.audit.traces import traces
 from dagster_project.contracts.load import load_catalogue
@@ -20,6 +22,8 @@ from dagster_project.ingest.pool import batch_path
 from dagster_project.ingest.pool_key import batches_by_key, pool_key
 from dagster_project.ingest.receipts import Receipts
 from dagster_project.release import ReleaseError, current_release, list_releases, verify
+from dagster_project.release.public import damaged_faces, list_faces, verify_face
+from dagster_project.release.public.database import PublicError, broken_rule
 
 OPEN_TO_OTHERS = 0o077
 
@@ -35,7 +39,7 @@ class Finding:
 
 def examine(home: Home) -> tuple[Finding, ...]:
     """Every finding of a home, in the order of the data's way."""
-    return (*_folders(home), *_key(home), *_receipts(home), *_releases(home), *_ledger(home))
+    return (*_folders(home), *_key(home), *_receipts(home), *_releases(home), *_public(home), *_ledger(home))
 
 
 def search(home: Home) -> Iterator[Finding]:
@@ -123,3 +127,25 @@ def _releases(home: Home) -> Iterator[Finding]:
             yield Finding("release", False, str(problem))
     if current_release(home) is None:
         yield Finding("release", True, "nothing published yet")
+
+
+def _public(home: Home) -> Iterator[Finding]:
+    """Every public release: its bytes, the rule read from its rows, and that what it withholds is there and private."""
+    for problem in damaged_faces(home):
+        yield Finding("public", False, problem)
+    for face in list_faces(home):
+        try:
+            verify_face(face)
+            with duckdb.connect(str(face.database), read_only=True) as connection:
+                broken = broken_rule(connection, f'"{face.database.stem}"')
+        except (PublicError, duckdb.Error) as found:
+            broken = str(found).splitlines()[0]
+        detail = f"{face.version} holds the bytes of its manifest and tells nothing small"
+        yield Finding(
+            "public", not broken, f"public release {face.version}: {broken}; withdraw release {face.version}" if broken else detail
+        )
+        withheld = home.withheld / face.version
+        if not withheld.is_dir():
+            yield Finding("public", False, f"{withheld} is missing: without it no further public release can be proved; restore a backup")
+    if home.withheld.is_dir() and stat.S_IMODE(home.withheld.stat().st_mode) & OPEN_TO_OTHERS:
+        yield Finding("public", False, f"{home.withheld} is open to others; chmod 700 it: it holds the small figures")

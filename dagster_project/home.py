@@ -97,6 +97,16 @@ class Home:
         return self.published / "current"
 
     @property
+    def public(self) -> Path:
+        """What anybody may read: the public releases, and nothing else."""
+        return self.root / "public"
+
+    @property
+    def withheld(self) -> Path:
+        """What the public releases do not tell: for the owner alone."""
+        return self.root / "withheld"
+
+    @property
     def ledger(self) -> Path:
         return self.root / "ledger"
 

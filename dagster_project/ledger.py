@@ -32,6 +32,7 @@ Action = Literal[
     "publish",
     "switch",
     "withdrawal",
+    "public",
     "waiver",
     "query",
     "key",

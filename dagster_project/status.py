@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dagster_project.home import Home
 from dagster_project.ingest.receipts import Receipts
 from dagster_project.release import Release, current_release
+from dagster_project.release.public import public_lines
 
 NOT_TAKEN = frozenset({"held", "failed"})
 
@@ -59,3 +60,4 @@ def status_lines(home: Home) -> Iterator[str]:
         yield "nothing published yet"
     else:
         yield from release_lines(release)
+        yield from public_lines(home)

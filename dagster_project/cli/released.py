@@ -14,9 +14,11 @@ from dagster_project.cli.console import USAGE, HomeOption, app, day_of, err, hom
 def releases(home: HomeOption = None) -> None:
     """List the releases, the oldest night first."""
     from dagster_project.release import list_releases
+    from dagster_project.release.public import public_lines
 
     table = Table("release", "as of", "fresh", "stale", "left out", "", box=None)
-    listed = list_releases(home_of(home))
+    chosen = home_of(home)
+    listed = list_releases(chosen)
     for release in listed:
         of_status = {
             status: [name for name, p in release.manifest.products.items() if p.status == status]
@@ -34,6 +36,8 @@ def releases(home: HomeOption = None) -> None:
     for release in listed:
         if release.withdrawn:
             out.print(f"{release.version} is withdrawn: {release.withdrawn.words}", markup=False)
+    for line in public_lines(chosen):
+        out.print(line, markup=False)
 
 
 @app.command()

@@ -27,6 +27,7 @@ from dagster_project.release.content import TableContent, digest, outside_conten
 from dagster_project.release.expectations_page import expectations_page
 from dagster_project.release.files import DRAFT, move_into_place, point, seal, sweep
 from dagster_project.release.history import note_switch
+from dagster_project.release.public import publish_face
 from dagster_project.release.record import (
     DATABASE,
     MANIFEST,
@@ -380,6 +381,7 @@ def _publish(home: Home, as_of: dt.date, contracts: Sequence[Contract], worker: 
         point(home.current, release.version)
         note_switch(home, f"publish of the night {as_of}")
         say(f"release: {release.version} is current")
+        publish_face(home, release, say)
     rule = retention_of(home)
     if rule is not None:
         prune_under_lock(home, rule)

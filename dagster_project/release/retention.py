@@ -22,6 +22,7 @@ from dagster_project.ingest.receipts import Receipts
 from dagster_project.ledger import record
 from dagster_project.release.bundle import sweep_unused
 from dagster_project.release.files import DRAFT, flush
+from dagster_project.release.public import public_versions
 from dagster_project.release.record import Release, ReleaseError, current_release, list_releases, unreadable
 
 KEYS = frozenset({"last", "days", "month_ends"})
@@ -57,8 +58,8 @@ def retention_of(home: Home) -> Retention | None:
 def expired(home: Home, retention: Retention) -> list[Release]:
     """The releases that need not be kept.
 
-    Kept besides those of the rule: the current one, the one it was compared with, and every release that first published what a kept one
-    holds, since it vouches for it.
+    Kept besides those of the rule: the current one, the one it was compared with, every one that has a public face (by it that is withdrawn),
+    and every release that first published what a kept one holds, since it vouches for it.
     """
     known = {r.version: r for r in list_releases(home)}
     current = current_release(home)
@@ -67,6 +68,7 @@ def expired(home: Home, retention: Retention) -> list[Release]:
     newest = list(known)[-retention.last :]
     young = current.as_of - dt.timedelta(days=retention.days)
     kept = {current.version, current.manifest.baseline, *newest}
+    kept |= set(public_versions(home))
     kept |= {v for v, r in known.items() if r.as_of > young or (retention.month_ends and _ends_a_month(r.as_of))}
     while more := {p.origin_release for v in kept if v in known for p in known[v].manifest.products.values() if p.bundle} - kept:
         kept |= more

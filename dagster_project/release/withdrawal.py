@@ -22,6 +22,7 @@ from dagster_project.release.code_version import code_version
 from dagster_project.release.content import digest
 from dagster_project.release.files import DRAFT, flush, move_into_place, point, seal
 from dagster_project.release.history import note_switch, settle_switches
+from dagster_project.release.public import withdraw_faces
 from dagster_project.release.record import (
     DATABASE,
     MANIFEST,
@@ -87,6 +88,7 @@ def settle_withdrawals(home: Home) -> None:
         if release.is_current:
             point(home.current, _stand_in(home, release).version)
             note_switch(home, f"withdrawal of {release.version}")
+    withdraw_faces(home, {r.version: r.withdrawn for r in withdrawn if r.withdrawn})
 
 
 def _stand_in(home: Home, withdrawn: Release) -> Release:

@@ -28,6 +28,7 @@ def _versions(home: Home) -> list[str]:
 
 def test_month_ends_and_what_a_kept_release_rests_on_stay_and_the_rest_goes(pool: AuditHome, release: Publish) -> None:
     """30 and 31 January; 1 February, which 2 and 3 February hold as stale."""
+    pool.home.settings_file.write_text(json.dumps({"groups": ["city"], "public": False}))
     nights = [NIGHT - DAY, NIGHT, NIGHT + DAY, NIGHT + 2 * DAY, NIGHT + 3 * DAY]
     made = [release(night, **({"tamper": NO_MEDIATION} if night > NIGHT + DAY else {})).version for night in nights]
     home = pool.home
@@ -40,6 +41,12 @@ def test_month_ends_and_what_a_kept_release_rests_on_stay_and_the_rest_goes(pool
     assert [e.about["releases"] for e in entries(home) if e.action == "prune"] == [made[:1]]
     rollback(home, made[1])
     assert made[1] not in [r.version for r in expired(home, Retention(last=1, days=0, month_ends=False))], "it is current"
+
+
+def test_a_release_whose_public_face_is_out_stays_so_that_it_can_be_withdrawn(pool: AuditHome, release: Publish) -> None:
+    made = [release(NIGHT + n * DAY).version for n in range(3)]
+    assert (pool.home.public / "current").readlink().name == made[0]
+    assert expired(pool.home, Retention(last=1, days=0, month_ends=False)) == []
 
 
 def test_a_home_that_says_so_prunes_when_it_publishes(pool: AuditHome, release: Publish) -> None:

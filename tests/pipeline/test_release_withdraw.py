@@ -213,7 +213,7 @@ def test_the_commands_tell_the_reason(pool: AuditHome, release: Publish) -> None
 def test_what_was_published_on_a_day_is_told_though_it_was_withdrawn_since(pool: AuditHome, release: Publish) -> None:
     first = release()
     ledger = [json.loads(line) for line in pool.home.ledger_log.read_text().splitlines()]
-    assert [e["action"] for e in ledger] == ["publish", "switch"]
+    assert [e["action"] for e in ledger] == ["publish", "switch", "public"]
     day = dt.datetime.fromisoformat(ledger[1]["about"]["since"]).astimezone(dt.timezone(dt.timedelta(hours=8))).date()
     (pool.home.published / f"{first.version}.withdrawn.json").write_text(
         json.dumps({"version": first.version, "reason": WHY, "by": "Wang", "at": "2030-01-01T00:00:00+00:00"})

@@ -1,0 +1,157 @@
+"""Nobody can tell a small count from what is public, of one release or of several: an attacker tries."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from attacker import leaks
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from public_city import Counts, Month, PublicCity, end_of, months
+
+from dagster_project.release.public import face as faces
+from dagster_project.release.public import publish_face
+from dagster_project.release.public.model import Linked
+from dagster_project.release.public.suppress import Suppression, suppress
+
+HALF_A_YEAR = months((2024, 1), 6)
+SOME = st.one_of(st.just(0), st.integers(1, 9), st.integers(10, 60))
+
+
+@st.composite
+def cities(draw: st.DrawFn) -> dict[tuple[str, str, Month], tuple[int, int | None]]:
+    """Calls, effective ones and settled disputes of three counties in half a year, a good part of them small."""
+    counts: dict[tuple[str, str, Month], tuple[int, int | None]] = {}
+    for unit in ("A", "B", "D"):
+        for month in HALF_A_YEAR:
+            effective, other, settled, open_ = (draw(SOME) for _ in range(4))
+            counts["INC-1", unit, month] = (effective + other, None)
+            counts["INC-2", unit, month] = (effective, effective + other)
+            counts["INC-3.effective", unit, month] = (effective, None)
+            counts["MED-1", unit, month] = (settled, settled + open_)
+    return counts
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> dict[tuple[str, str, Month], tuple[int, int | None]]:
+    """Cases filed and cleared in time, and people hurt and killed: counts that are part of each other, by county and month."""
+    counts: dict[tuple[str, str, Month], tuple[int, int | None]] = {}
+    for unit in ("A", "B", "D", "E"):
+        for month in HALF_A_YEAR:
+            early, later, never, hurt, killed = (draw(SOME) for _ in range(5))
+            filed = early + later + never
+            counts["CR-1.filed", unit, month] = (filed, None)
+            counts["CR-2.30", unit, month] = (early, filed)
+            counts["CR-2.90", unit, month] = (early + later, filed)
+            counts["TR-1.ksi", unit, month] = (hurt + killed, None)
+            counts["TR-1.deaths", unit, month] = (killed, None)
+    return counts
+
+
+def _until(counts: Counts, month: Month) -> Counts:
+    return {key: value for key, value in counts.items() if key[2] <= month}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "city"
+
+
+def _publish(city: PublicCity, counts: Counts, as_of: dt.date) -> tuple[Path, Path]:
+    release = city.release(counts, as_of)
+    outcome = publish_face(city.home, release)
+    assert outcome.face is not None and outcome.is_new, outcome.problem
+    return outcome.face.database, release.database
+
+
+def _anew(folder: Path) -> PublicCity:
+    shutil.rmtree(folder, ignore_errors=True)
+    return PublicCity(folder)
+
+
+QUICK = settings(
+    max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+@QUICK
+@given(counts=cities())
+def test_one_release_tells_no_small_count(folder: Path, counts: Counts) -> None:
+    public, internal = _publish(_anew(folder), counts, end_of(HALF_A_YEAR[-1]))
+    assert leaks([public], internal) == []
+
+
+@QUICK
+@given(counts=cases())
+def test_counts_that_are_part_of_each_other_tell_none_of_each_other(folder: Path, counts: Counts) -> None:
+    public, internal = _publish(_anew(folder), counts, end_of(HALF_A_YEAR[-1]))
+    assert leaks([public], internal) == []
+
+
+@settings(parent=QUICK, max_examples=4)
+@given(counts=st.one_of(cities(), cases()))
+def test_a_release_a_month_tells_no_small_count_either(folder: Path, counts: Counts) -> None:
+    city = _anew(folder)
+    public: list[Path] = []
+    for month in (HALF_A_YEAR[1], *HALF_A_YEAR[3:]):
+        database, internal = _publish(city, _until(counts, month), end_of(month))
+        public.append(database)
+    assert leaks(public, internal) == []
+
+
+def _small_alone(linked: Linked, hidden: object = (), printed: object = (), settled: object = ()) -> Suppression:
+    return Suppression({target.cell for target in linked.targets})
+
+
+def test_the_attacker_breaks_a_release_that_hides_the_small_counts_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: Counts = {("INC-1", unit, month): (n, None) for unit, n in (("A", 40), ("B", 30), ("D", 7)) for month in HALF_A_YEAR[:3]}
+    monkeypatch.setattr(faces, "suppress", _small_alone)
+    public, internal = _publish(_anew(folder), counts, end_of(HALF_A_YEAR[2]))
+    found = leaks([public], internal)
+    assert ("count", ("INC-1", "n", "D", "month", dt.date(2024, 1, 1), dt.date(2024, 1, 31)), (7, 7)) in found
+    assert len(found) == 4
+    monkeypatch.undo()
+    public, internal = _publish(_anew(folder), counts, end_of(HALF_A_YEAR[2]))
+    assert leaks([public], internal) == []
+
+
+def _forgetful(linked: Linked, hidden: object = (), printed: object = (), settled: object = ()) -> Suppression:
+    return suppress(linked)
+
+
+def test_the_attacker_breaks_releases_each_of_which_forgets_the_one_before(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In January B is hidden beside D. In February A alone would be enough, and B's year to date would tell its January."""
+    of_unit = {"A": (100, 25), "B": (30, 300), "D": (7, 7)}
+    counts: Counts = {
+        ("INC-1", unit, month): (n, None) for unit, two in of_unit.items() for month, n in zip(HALF_A_YEAR, two, strict=False)
+    }
+
+    def two_releases() -> tuple[list[Path], Path]:
+        city = _anew(folder)
+        january, _ = _publish(city, _until(counts, HALF_A_YEAR[0]), end_of(HALF_A_YEAR[0]))
+        february, internal = _publish(city, counts, end_of(HALF_A_YEAR[1]))
+        return [january, february], internal
+
+    assert leaks(*two_releases()) == []
+    monkeypatch.setattr(faces, "suppress", _forgetful)
+    found = leaks(*two_releases())
+    assert ("count", ("INC-1", "n", "D", "month", dt.date(2024, 1, 1), dt.date(2024, 1, 31)), (7, 7)) in found
+
+
+def test_the_attacker_reads_a_hidden_month_from_the_one_after_it(folder: Path) -> None:
+    """The prior of a printed figure is a figure too: a release that prints it is broken."""
+    import duckdb
+
+    counts: Counts = {("INC-1", "A", month): (n, None) for month, n in zip(HALF_A_YEAR[:2], (7, 40), strict=True)}
+    public, internal = _publish(_anew(folder), counts, end_of(HALF_A_YEAR[1]))
+    assert leaks([public], internal) == []
+    told = folder / "told.duckdb"
+    shutil.copy(public, told)
+    told.chmod(0o600)
+    with duckdb.connect(str(told)) as db:
+        db.execute("update kpi set pop_value = 7 where period_start = date '2024-02-01' and grain = 'month'")
+    assert {fact[2] for _, fact, _ in leaks([told], internal)} == {"A", "C"}
