@@ -164,7 +164,7 @@ def _solved(cost: np.ndarray, sums: LinearConstraint, bounds: Bounds) -> int:
     return round(answer.fun)
 
 
-def leaks(releases: Sequence[Path], truth: Path, most: int = 60) -> list[tuple[str, Fact, tuple[int, int]]]:
+def leaks(releases: Sequence[Path], truth: Path, most: int = 40) -> list[tuple[str, Fact, tuple[int, int]]]:
     """The small figures of the truth (an internal ``kpi.duckdb``) of which the attacker learns more than that they may be 0, or 10.
 
     He tries all that are 1 or 2, and of the others a sample, ``most`` figures at the most.

@@ -74,7 +74,7 @@ def _anew(folder: Path) -> PublicCity:
 
 
 QUICK = settings(
-    max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 
@@ -92,7 +92,7 @@ def test_counts_that_are_part_of_each_other_tell_none_of_each_other(folder: Path
     assert leaks([public], internal) == []
 
 
-@settings(parent=QUICK, max_examples=4)
+@settings(parent=QUICK, max_examples=3)
 @given(counts=st.one_of(cities(), cases()))
 def test_a_release_a_month_tells_no_small_count_either(folder: Path, counts: Counts) -> None:
     city = _anew(folder)

@@ -68,7 +68,7 @@ def _solved(view: View, printed: list[set[int]], city: set[int], row: int, month
 MASKS = st.sampled_from([0b001, 0b010, 0b100, 0b111, 0b1000, 0b10000, 0b111000, 0b111111, 0b11, 0b1111])
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(data=st.data(), is_bounded=st.booleans())
 def test_what_is_said_to_be_reachable_is(data: st.DataObject, is_bounded: bool) -> None:
     amount = data.draw(st.lists(st.lists(st.integers(0, 15), min_size=6, max_size=6), min_size=3, max_size=3))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -26,6 +26,7 @@ class Knowledge:
     """Of one group of counts, one city and one year."""
 
     def __init__(self, linked: Linked, grids: list[Grid], hidden: Collection[int]) -> None:
+        self.grids = grids
         self.grid_of = {grid.name: grid for grid in grids}
         self.leaves = sorted({leaf for grid in grids for leaf in grid.leaves})
         self.has_rest = any(grid.has_rest for grid in grids)
@@ -36,6 +37,10 @@ class Knowledge:
         self._views: dict[object, View] = {}
         self._spans: dict[tuple[object, int], Reach] = {}
         self._of_city: dict[tuple[object, int], Span] = {}
+        self._there: dict[tuple[int, int], frozenset[str]] = {}
+        self._all_wholes: dict[str, frozenset[str]] = {}
+        self._all_parts: dict[str, frozenset[str]] = {}
+        self._bundled: dict[tuple[str, str], list[tuple[frozenset[str], int]]] = {}
         self._limits: dict[tuple[str, frozenset[str]], tuple[Amounts, Amounts]] = {}
 
     def renew(self) -> None:
@@ -60,12 +65,26 @@ class Knowledge:
     def _may_be_none(self, name: str, whole: str, at: int, months: int) -> bool:
         if any(self._span(key, make, at, months)[0] for key, make in self._ways(name, whole)):
             return True
-        return self.is_entangled and self._goes(name, whole, at, months)
+        return self.is_entangled and (self._goes_with_what_equals_it(name, whole, at, months) or self._goes(name, whole, at, months))
+
+    def _goes_with_what_equals_it(self, name: str, whole: str, at: int, months: int) -> bool:
+        """All of a count goes with the parts that are all of it: with the wholes that it is part of, or without."""
+        if whole or at == TOP:
+            return False
+        within = BITS[months] == 1
+        own = self._amounts[name][at, within]
+        equal = frozenset(part for part in self._below(name) if (self._amounts[part][at, within] == own).all())
+        bundles = (equal, equal | self._above(name))
+        return any(self._span((name, "", names, 1), partial(self._bundle, name, "", names, 1), at, months)[0] for names in bundles)
 
     def _most(self, name: str, whole: str, at: int, months: int) -> int:
         """How large a sum may be, as far as it matters: what has all the room that its wholes can be given has as much as they."""
-        most = max(self._span(key, make, at, months)[1] for key, make in self._ways(name, whole))
-        if most >= SMALLEST_SAFE or not self.is_entangled:
+        most = 0
+        for key, make in self._ways(name, whole):
+            most = max(most, self._span(key, make, at, months)[1])
+            if most >= SMALLEST_SAFE:
+                return most
+        if not self.is_entangled:
             return most
         most = max(most, self._comes(name, whole, at, months))
         if most >= SMALLEST_SAFE or not self._is_free(name, at, months):
@@ -92,11 +111,16 @@ class Knowledge:
         printed = self._printed[name]
         return printed.top_free & months == months and (at == TOP or int(printed.free[at]) & months == months)
 
-    def amount(self, grid: Grid, target: Target) -> Amounts:
-        """What the target is a sum of, by the counties of the grid."""
+    def amount(self, grid: Grid, whole: str) -> Amounts:
+        """What a count, or the rest of its whole, is by the counties of its grid."""
         rows = [self.leaves.index(leaf) for leaf in grid.leaves]
         own = self._amounts[grid.name][rows]
-        return self._amounts[target.whole][rows] - own if target.whole else own
+        return self._amounts[whole][rows] - own if whole else own
+
+    def related(self, name: str) -> list[Grid]:
+        """What a count is part of, and then its parts; of a pair none, since they stand in the same rows."""
+        names = [*sorted(self.wholes[name]), *sorted(self.parts[name])] if self.is_entangled else []
+        return [self.grid_of[other] for other in names]
 
     @cached_property
     def nothing_is_printed(self) -> bool:
@@ -198,10 +222,14 @@ class Knowledge:
         return {name: (low[name], high[name]) for name in self.grid_of}
 
     def _above(self, name: str) -> frozenset[str]:
-        return self._closure(name, self.wholes)
+        if name not in self._all_wholes:
+            self._all_wholes[name] = self._closure(name, self.wholes)
+        return self._all_wholes[name]
 
     def _below(self, name: str) -> frozenset[str]:
-        return self._closure(name, self.parts)
+        if name not in self._all_parts:
+            self._all_parts[name] = self._closure(name, self.parts)
+        return self._all_parts[name]
 
     @staticmethod
     def _closure(name: str, related: dict[str, set[str]]) -> frozenset[str]:
@@ -228,24 +256,52 @@ class Knowledge:
             return [of_rest] if whole else [of_part] if name == part else [of_part, of_rest]
         if not self.wholes[name] and not self.parts[name]:
             return [(name, lambda: self._free_view(self._amounts[name], [name]))]
-        if whole:
-            return [
-                (("rest by part", name, whole), lambda: self._rest_by_part(name, whole)),
-                (("rest by whole", name, whole), lambda: self._rest_by_whole(name, whole)),
-            ]
-        return [(("alone", name), lambda: self._alone(name)), (("with wholes", name), lambda: self._with_wholes(name))]
+        return [((name, whole, names, sign), partial(self._bundle, name, whole, names, sign)) for names, sign in self._bundles(name, whole)]
+
+    def _bundles(self, name: str, whole: str) -> list[tuple[frozenset[str], int]]:
+        """Counts that may move together, by one each, and whether the figure grows or shrinks by it: a count alone, with all that it is
+        part of, with all its parts, with both; the rest of a whole grows with the whole and shrinks with the part."""
+        if (name, whole) not in self._bundled:
+            one = frozenset([name])
+            if whole:
+                between = self._above(name) - self._above(whole)
+                growing = [frozenset([whole]), self._above(whole)]
+                shrinking = [one, one | self._below(name), between, between | self._below(name)]
+            else:
+                growing = [one, self._above(name), self._below(name), self._above(name) | self._below(name)]
+                shrinking = []
+            sides = [(names, 1) for names in growing] + [(names, -1) for names in shrinking]
+            self._bundled[name, whole] = list(dict.fromkeys(sides))
+        return self._bundled[name, whole]
+
+    def _bundle(self, name: str, whole: str, names: frozenset[str], sign: int) -> View:
+        amount = self._amounts[whole] - self._amounts[name] if whole else self._amounts[name]
+        spare = np.minimum.reduce([self._amounts[n] - self._bounds(n, names)[0] for n in sorted(names)])
+        room = np.minimum.reduce([self._bounds(n, names)[1] - self._amounts[n] for n in sorted(names)])
+        falls, rises = (spare, room) if sign > 0 else (room, spare)
+        return self._view(amount, amount - falls, amount + rises, self._together(names))
 
     def _goes(self, name: str, whole: str, at: int, months: int) -> bool:
         """All that a county counts in the months can go elsewhere: with the parts that it has, or with all that is counted there."""
-        within = BITS[months] == 1
-        rows = slice(None) if at == TOP else [at]
-        there = frozenset(n for n, amount in self._amounts.items() if amount[rows][:, within].any())
+        there = self._counted_there(at, months)
         parts = self._below(whole or name) & there
         return self._moves_as_a_whole(name, whole, parts, at, months)[0] or self._moves_as_a_whole(name, whole, there, at, months)[0]
 
+    def _counted_there(self, at: int, months: int) -> frozenset[str]:
+        """The counts that are not 0 in a county and some months; in the city: in any county."""
+        if (at, months) not in self._there:
+            rows = self._stacked if at == TOP else self._stacked[:, [at]]
+            counted = rows[:, :, BITS[months] == 1].reshape(len(rows), -1).sum(axis=1)
+            self._there[at, months] = frozenset(name for name, n in zip(self._amounts, counted.tolist(), strict=True) if n)
+        return self._there[at, months]
+
+    @cached_property
+    def _stacked(self) -> Amounts:
+        return np.stack(list(self._amounts.values()))
+
     def _comes(self, name: str, whole: str, at: int, months: int) -> int:
         """What can come from elsewhere: with its parts, or with all that is counted there."""
-        there = frozenset(n for n, amount in self._amounts.items() if amount.any())
+        there = self._counted_there(TOP, WHOLE_YEAR)
         ways = [there] if whole else [self._below(name) & there, there]
         return max(self._moves_as_a_whole(name, whole, names, at, months)[1] for names in ways)
 
@@ -269,26 +325,6 @@ class Knowledge:
 
     def _free_view(self, amount: Amounts, names: Iterable[str]) -> View:
         return self._view(amount, np.zeros_like(amount), np.full_like(amount, UNBOUNDED), self._together(names))
-
-    def _alone(self, name: str) -> View:
-        return self._view(self._amounts[name], *self._bounds(name), self._printed[name])
-
-    def _with_wholes(self, name: str) -> View:
-        """One more of the count is one more of all that it is part of."""
-        names = self._above(name)
-        amount = self._amounts[name]
-        spare = np.minimum.reduce([self._amounts[n] - self._bounds(n, names)[0] for n in sorted(names)])
-        return self._view(amount, amount - spare, np.full_like(amount, UNBOUNDED), self._together(names))
-
-    def _rest_by_part(self, name: str, whole: str) -> View:
-        low, high = self._bounds(name)
-        of_whole = self._amounts[whole]
-        return self._view(of_whole - self._amounts[name], of_whole - high, of_whole - low, self._printed[name])
-
-    def _rest_by_whole(self, name: str, whole: str) -> View:
-        low, high = self._bounds(whole)
-        part = self._amounts[name]
-        return self._view(self._amounts[whole] - part, low - part, np.minimum(high, UNBOUNDED) - part, self._printed[whole])
 
     def _span(self, key: object, make: Callable[[], View], at: int, months: int) -> Span:
         if key not in self._views:

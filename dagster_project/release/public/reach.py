@@ -171,17 +171,29 @@ def _crosswise(view: View, months: int, held: Amounts, found: Reach) -> None:
             continue
         of_row = view.amount[:, BITS[block] == 1].sum(axis=1)
         column, everything = int(held[rows].sum()), int(of_row[rows].sum())
+        wider = int(view.amount[rows][:, _not_told_apart(view, months, block)].sum())
         for row in asking:
-            found.most[row] = max(found.most[row], min(int(of_row[row]), column))
+            found.most[row] = max(found.most[row], min(int(of_row[row]), wider))
             if of_row[row] + column <= everything:
                 found.none[row] = True
+
+
+def _not_told_apart(view: View, months: int, block: int) -> npt.NDArray[np.bool_]:
+    """The months of a block that the city does not tell from the sum that is asked for: what is theirs may all be the sum's."""
+    alike = int(view.printed.top_alike[_first(months)]) & block
+    found: npt.NDArray[np.bool_] = BITS[alike if alike & months == months else months] == 1
+    return found
 
 
 def _crosswise_bounded(view: View, months: int, within: npt.NDArray[np.bool_], held: Amounts, found: Reach) -> None:
     """With one other county at a time; and with all that have room enough in every month to take up all that is moved."""
     spare, room = view.amount - view.low, view.high - view.amount
     for block, asking, rows in _crossing(view, months):
-        _crosswise_roomy(block, asking, rows, spare, room, within, view.low, held, found)
+        column = _not_told_apart(view, months, block)
+        _crosswise_roomy(block, asking, rows, spare, room, within, column, view.low, held, found)
+        asking = [row for row in asking if not (found.none[row] and found.most[row] >= SMALLEST_SAFE)]
+        if not asking:
+            continue
         others = BITS[block & ~months] == 1
         is_other = np.not_equal.outer(asking, rows)
         own_room, own_spare = room[asking], spare[asking]
@@ -204,6 +216,7 @@ def _crosswise_roomy(
     spare: Amounts,
     room: Amounts,
     within: npt.NDArray[np.bool_],
+    not_told_apart: npt.NDArray[np.bool_],
     low: Amounts,
     held: Amounts,
     found: Reach,
@@ -215,8 +228,9 @@ def _crosswise_roomy(
         return
     of_row, of_months = spare[:, inside].sum(axis=1), spare[:, within].sum(axis=1)
     column, everything = int(of_months[roomy].sum()), int(of_row[roomy].sum())
+    wider = int(spare[roomy][:, not_told_apart].sum())
     for row in set(asking) & set(roomy):
-        gain = min(int(of_row[row]), column) - int(of_months[row])
+        gain = min(int(of_row[row]), wider) - int(of_months[row])
         found.most[row] = max(found.most[row], int(held[row]) + min(gain, SMALLEST_SAFE))
         if held[row] <= SMALLEST_SAFE and not low[row, within].any() and int(of_row[row]) + column <= everything:
             found.none[row] = True

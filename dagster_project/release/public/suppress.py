@@ -19,6 +19,8 @@ from dagster_project.release.public.rule import SMALLEST_SAFE
 
 QUARTER, YEAR, ALL = range(3)
 ENOUGH = 2 * SMALLEST_SAFE
+PATIENCE = 2
+"""Rounds in which little is hidden at a time; after them all counties of counts that are tied to each other, and the city in every block."""
 Aimed = tuple[Grid, Place, Target]
 
 
@@ -77,9 +79,11 @@ def suppress(linked: Linked, hidden: Collection[int] = (), printed: Collection[i
 
 def _settle(linked: Linked, group: Group, grids: list[Grid], aimed: list[Aimed], hiding: _Hiding, found: Suppression) -> None:
     for grid, place, _ in aimed:
-        hiding.hide(_around(grid, place.leaf, *_block(grid, place.months)))
+        hiding.hide(_around(grid, place.leaf, *_block(grid, place)))
     knowledge = Knowledge(linked, grids, hiding.hidden)
-    while (aimed := _failing(knowledge, aimed)) and _hide_more(knowledge, aimed, hiding):
+    rounds = 0
+    while (aimed := _failing(knowledge, aimed)) and _hide_more(knowledge, aimed, rounds >= PATIENCE and knowledge.is_entangled, hiding):
+        rounds += 1
         knowledge.renew()
     if aimed:
         found.withheld.append(group)
@@ -92,14 +96,27 @@ def _failing(knowledge: Knowledge, aimed: Iterable[Aimed]) -> list[Aimed]:
     return [one for one in aimed if not knowledge.proves(*one)]
 
 
-def _block(grid: Grid, months: int) -> tuple[int, int]:
-    """The months around those of a small sum among which it is hidden, and how they are told apart."""
+def _block(grid: Grid, place: Place) -> tuple[int, int]:
+    """The months around those of a small sum among which it is hidden, and how they are told apart; of the city as few as can be."""
+    months = place.months
     if grid.is_stock:
         return months, ALL
     for quarter in QUARTERS:
         if months & ~quarter == 0 and months != quarter:
             return quarter, QUARTER
-    return WHOLE_YEAR, ALL if months == WHOLE_YEAR else YEAR
+    if months == WHOLE_YEAR:
+        return WHOLE_YEAR, ALL
+    return (_quarters_around(months) if place.leaf == TOP else WHOLE_YEAR), YEAR
+
+
+def _quarters_around(months: int) -> int:
+    """The quarters that months lie in, and the one before them where they fill them, or after them in the first."""
+    inside = [quarter for quarter in QUARTERS if quarter & months]
+    around = sum(inside)
+    if around == months:
+        first = QUARTERS.index(inside[0])
+        around |= QUARTERS[first - 1] if first else QUARTERS[len(inside)]
+    return around
 
 
 def _around(grid: Grid, leaf: int, block: int, level: int) -> Iterator[int]:
@@ -110,33 +127,77 @@ def _around(grid: Grid, leaf: int, block: int, level: int) -> Iterator[int]:
             yield place.cell
 
 
-def _hide_more(knowledge: Knowledge, failing: list[Aimed], hiding: _Hiding) -> bool:
-    """Hide one thing more in every block in which a small sum is not proved; whether there was any."""
+def _hide_more(knowledge: Knowledge, failing: list[Aimed], hurries: bool, hiding: _Hiding) -> bool:
+    """Hide a little more for small sums that are not proved; whether there was anything left to hide.
+
+    Another county in every block in which one is not proved; only when there is none left anywhere one step more for one of them, since that
+    may be enough for all.
+    """
     of_block: dict[tuple[str, str, int, int], list[Aimed]] = defaultdict(list)
     for one in failing:
         grid, place, target = one
-        of_block[grid.name, target.whole, *_block(grid, place.months)].append(one)
-    hidden = [_hide_beside(knowledge, aimed, block, level, hiding) for (*_, block, level), aimed in of_block.items()]
-    return any(hidden)
-
-
-def _hide_beside(knowledge: Knowledge, aimed: list[Aimed], block: int, level: int, hiding: _Hiding) -> bool:
-    """Another county; the small sums' own in a coarser block, and others beside it; the city; at last the count as a whole."""
-    grid, _, target = aimed[0]
-    own = {place.leaf for _, place, _ in aimed}
-    sums = {place.months for _, place, _ in aimed}
-    amount = knowledge.amount(grid, target)
-    steps = _coarser(block, level)
-    for step in steps:
-        if hiding.hide([cell for leaf in own for cell in _around(grid, leaf, *step)]) or _hide_a_county(grid, amount, sums, *step, hiding):
+        of_block[grid.name, target.whole, *_block(grid, place)].append(one)
+    blocks = [(aimed, (block, level)) for (*_, block, level), aimed in of_block.items()]
+    related = [(other, aimed, step) for aimed, step in blocks for other in knowledge.related(aimed[0][0].name)]
+    if not hurries:
+        hidden = [_hide_beside(knowledge, aimed, aimed[0][0], step, hiding) for aimed, step in blocks]
+        if any(hidden):
             return True
-    return any(hiding.hide(_around(grid, TOP, *step)) for step in steps)
+        first_of = {aimed[0][0].name: (aimed, step) for aimed, step in reversed(blocks)}
+        hidden = [_hide_coarser(knowledge, aimed, aimed[0][0], step, hiding) for aimed, step in first_of.values()]
+        if any(hidden) or any(_hide_coarser(knowledge, aimed, other, step, hiding) for other, aimed, step in related):
+            return True
+    if _hide_counties(knowledge, [step for _, step in blocks], hiding):
+        return True
+    of_city = [(grid, step) for aimed, own in blocks for grid in [aimed[0][0]] for step in _coarser(*own)]
+    of_city += [(other, step) for other, _, own in related for step in _coarser(*own)]
+    for level in (QUARTER, YEAR, ALL):
+        hides = (hiding.hide(_around(grid, TOP, *step)) for grid, step in of_city if step[1] == level)
+        if any(list(hides) if hurries else hides):
+            return True
+    return False
+
+
+def _hide_beside(knowledge: Knowledge, aimed: list[Aimed], grid: Grid, step: tuple[int, int], hiding: _Hiding) -> bool:
+    """Another county of a grid, in a block."""
+    own, _, target = aimed[0]
+    amount = knowledge.amount(grid, target.whole if grid is own else "")
+    return _hide_a_county(grid, amount, {place.months for _, place, _ in aimed}, *step, hiding)
+
+
+def _hide_coarser(knowledge: Knowledge, aimed: list[Aimed], grid: Grid, block: tuple[int, int], hiding: _Hiding) -> bool:
+    """In a grid the small sums' own county in a coarser block, or others beside it."""
+    own = {leaf for at, place, _ in aimed if (leaf := _same_leaf(at, place.leaf, grid)) is not None}
+    return any(
+        hiding.hide([cell for leaf in own for cell in _around(grid, leaf, *step)]) or _hide_beside(knowledge, aimed, grid, step, hiding)
+        for step in _coarser(*block)
+    )
+
+
+def _hide_counties(knowledge: Knowledge, blocks: list[tuple[int, int]], hiding: _Hiding) -> bool:
+    """All counties in all counts that are tied to each other."""
+    counties = [(grid, leaf) for grid in knowledge.grids for leaf in range(grid.counties) if grid.leaves[leaf] != grid.root]
+    return knowledge.is_entangled and any(
+        hiding.hide([cell for grid, leaf in counties for cell in _around(grid, leaf, *step)])
+        for block in blocks
+        for step in _coarser(*block)
+    )
+
+
+def _same_leaf(grid: Grid, leaf: int, other: Grid) -> int | None:
+    """The county of another grid; the city only of the same."""
+    if other is grid:
+        return leaf
+    unit = "" if leaf == TOP else grid.leaves[leaf]
+    return other.leaves.index(unit) if unit in other.leaves else None
 
 
 def _coarser(block: int, level: int) -> list[tuple[int, int]]:
     """The block itself, and those around it."""
-    wider = {QUARTER: [(WHOLE_YEAR, YEAR), (WHOLE_YEAR, ALL)], YEAR: [(WHOLE_YEAR, ALL)], ALL: []}
-    return [(block, level), *wider[level]]
+    if level == ALL:
+        return [(block, level)]
+    steps = [(block, level), (WHOLE_YEAR, YEAR), (WHOLE_YEAR, ALL)]
+    return [step for at, step in enumerate(steps) if step[1] >= level and step not in steps[:at]]
 
 
 def _hide_a_county(grid: Grid, amount: Amounts, sums: Iterable[int], block: int, level: int, hiding: _Hiding) -> bool:
