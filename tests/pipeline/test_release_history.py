@@ -46,9 +46,10 @@ def test_publishes_switches_and_rollbacks_are_recorded(pool: AuditHome, release:
         (second.version, first.version, "publish"),
         (first.version, second.version, "rollback"),
     ]
-    assert second.release.manifest.ledger.entries == 2, "what was known when the second release was made"
+    assert [p["version"] for p in _actions(pool.home, "public")] == [first.version], "a month ended on its night alone"
+    assert second.release.manifest.ledger.entries == 3, "what was known when the second release was made: publish, switch, public face"
     (finding,) = [f for f in examine(pool.home) if f.check == "ledger"]
-    assert finding.passed and "6 entries" in finding.detail
+    assert finding.passed and "7 entries" in finding.detail
 
 
 def test_doctor_names_the_broken_entry_and_what_a_release_still_knows(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
