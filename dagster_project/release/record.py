@@ -206,10 +206,15 @@ def current_release(home: Home) -> Release | None:
 
 
 def versions(home: Home) -> list[str]:
-    """The versions that have a folder, readable or not, oldest night first, the serials of a night in order."""
-    if not home.published.is_dir():
+    """The versions of the internal releases that have a folder, readable or not, in order."""
+    return versions_in(home.published)
+
+
+def versions_in(folder: Path) -> list[str]:
+    """The versions that have a folder in ``folder``, readable or not, oldest night first, the serials of a night in order."""
+    if not folder.is_dir():
         return []
-    found = [p.name for p in home.published.iterdir() if p.is_dir() and not p.is_symlink() and VERSION.match(p.name)]
+    found = [p.name for p in folder.iterdir() if p.is_dir() and not p.is_symlink() and VERSION.match(p.name)]
     return sorted(found, key=lambda version: (version[:8], int(version[9:])))
 
 

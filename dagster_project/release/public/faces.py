@@ -16,7 +16,7 @@ from dagster_project.home import Home
 from dagster_project.ledger import record
 from dagster_project.release.files import DRAFT, flush, point
 from dagster_project.release.public.database import DATABASE, PublicError
-from dagster_project.release.record import VERSION, Withdrawal
+from dagster_project.release.record import Withdrawal, versions_in
 
 MANIFEST = "manifest.json"
 CURRENT = "current"
@@ -86,10 +86,7 @@ def _read(folder: Path) -> PublicFace:
 
 def public_versions(home: Home) -> list[str]:
     """The public releases that have a folder, readable or not, the oldest first."""
-    if not home.public.is_dir():
-        return []
-    found = [p.name for p in home.public.iterdir() if p.is_dir() and not p.is_symlink() and VERSION.match(p.name)]
-    return sorted(found, key=lambda version: (version[:8], int(version[9:])))
+    return versions_in(home.public)
 
 
 def list_faces(home: Home) -> list[PublicFace]:
