@@ -17,6 +17,7 @@ from dagster_project.contracts.load import load_catalogue
 from dagster_project.contracts.personal_values import MAY_BE_PERSONAL, find_personal
 from dagster_project.home import Home
 from dagster_project.ingest.deidentify import HashKeyError
+from dagster_project.ingest.expiry import older_rows
 from dagster_project.ingest.mapping import hashes_values
 from dagster_project.ingest.pool import batch_path
 from dagster_project.ingest.pool_key import batches_by_key, pool_key
@@ -39,7 +40,7 @@ class Finding:
 
 def examine(home: Home) -> tuple[Finding, ...]:
     """Every finding of a home, in the order of the data's way."""
-    return (*_folders(home), *_key(home), *_receipts(home), *_releases(home), *_public(home), *_ledger(home))
+    return (*_folders(home), *_key(home), *_links(home), *_receipts(home), *_releases(home), *_public(home), *_ledger(home))
 
 
 def search(home: Home) -> Iterator[Finding]:
@@ -78,6 +79,21 @@ def _key(home: Home) -> Iterator[Finding]:
         except HashKeyError as problem:
             mixed = ", ".join(f"{count} under {key}" for key, count in sorted(batches.items()))
             yield Finding("key", False, f"{problem}; of its batches stand {mixed}" if len(batches) > 1 else str(problem))
+
+
+def _links(home: Home) -> Iterator[Finding]:
+    """Of the newest batch's day: keyed hashes that should have gone. A night that was not run lets none go."""
+    if not home.receipts.exists():
+        return
+    with Receipts(home) as receipts:
+        newest = max((b.batch_date for b in receipts.batches() if b.in_pool), default=None)
+    if newest is None:
+        return
+    linked = [e for e in load_catalogue().entities.values() if any(c.link for c in e.columns)]
+    over = {e.name: rows for e in linked if (rows := older_rows(home, e, newest))}
+    words = ", ".join(f"{rows:,} rows of {name}" for name, rows in over.items())
+    told = f"no keyed hash is older than its days on {newest}"
+    yield Finding("links", not over, f"{words} hold keyed hashes older than their days on {newest}: run that night" if over else told)
 
 
 def _receipts(home: Home) -> Iterator[Finding]:

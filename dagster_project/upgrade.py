@@ -23,7 +23,7 @@ def _from_0_to_1(home: Home) -> None:
 
 def _from_1_to_2(home: Home) -> None:
     """Callbacks say whether a telephone is on record; the hash of it, which no figure needed, is gone."""
-    from dagster_project.ingest.links import rewrite_without_hashes
+    from dagster_project.ingest.links import rewrite_hashes
     from dagster_project.ingest.pool import batch_path
     from dagster_project.ingest.receipts import Receipts
 
@@ -33,7 +33,7 @@ def _from_1_to_2(home: Home) -> None:
         for batch in receipts.batches():
             path = batch_path(home, "callback", batch.source_id, batch.batch_date)
             if batch.entity == "callback" and batch.in_pool and path.is_file() and "phone_key" in pq.read_schema(path).names:
-                rewrite_without_hashes(home, receipts, batch, _presence_of_phone)
+                rewrite_hashes(home, receipts, batch, _presence_of_phone)
 
 
 def _presence_of_phone(callbacks: pa.Table) -> pa.Table:

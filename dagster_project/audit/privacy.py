@@ -16,10 +16,9 @@ from dagster_project.audit.column_flow import ROUNDS, ColumnFlow, ColumnFlowErro
 from dagster_project.audit.lineage import ABOUT_THE_POOL, POOL_SOURCE, PUBLISHED_FOR_ALL, Lineage, Node
 from dagster_project.audit.register import PRODUCT_CHECKS
 from dagster_project.audit.verdict import NOT_AUDITED, Verdict, first_line
-from dagster_project.contracts.entities import Entity
+from dagster_project.contracts.entities import PSEUDONYM, Entity
 from dagster_project.contracts.personal_values import MAY_BE_PERSONAL, find_personal
 
-PSEUDONYM = "pseudonym"
 RECORD_KEY = "record_key"
 LAST_BUILD = "applied"
 """Schema in which a build keeps copies of its own tables for the next one, and what it knows of the batches read (known by its columns)."""

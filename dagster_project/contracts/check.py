@@ -12,7 +12,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from dagster_project.contracts.conditions import ConditionError, check_condition
-from dagster_project.contracts.entities import Entity, EntityColumn
+from dagster_project.contracts.entities import PSEUDONYM, Entity, EntityColumn
 from dagster_project.contracts.model import DECLARED, LOCAL_PREFIX, Column, Contract, Format
 from dagster_project.contracts.patterns import PatternError, find, groups_of
 from dagster_project.contracts.personal import personal_kind
@@ -226,7 +226,7 @@ def _personal(name: str, column: Column, canonical: EntityColumn | None, at: Doc
                 break
     if canonical is None:
         return
-    if canonical.grade == "pseudonym" and treatment != "hmac":
+    if canonical.grade == PSEUDONYM and treatment != "hmac":
         yield Finding(at, f"'{name}' holds pseudonyms only", "add 'personal: {treatment: hmac, purpose: …}'")
     if treatment == "hmac" and canonical.type != "text":
         yield Finding((*at, "personal"), f"a hash is text, '{name}' is {canonical.type}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +12,37 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
+from dagster_project.contracts.document import line_of
+from dagster_project.contracts.problems import DocumentPath
+
 POOL_SOURCE_YAML = Path(__file__).resolve().parents[2] / "dbt" / "models" / "pool" / "pool.yml"
+PSEUDONYM = "pseudonym"
+EXAMPLE_OF_A_LINK = (
+    "a hash says how long it lives and for which figures, as in 'link: {days: 220, since: [opened_at], kpis: [MED-1], settled: dispute_link}' "
+    "('since' and 'settled' may be left out)"
+)
 DECIMAL = re.compile(r"^decimal\((\d+),(\d+)\)$")
 
 
 class EntityError(ValueError):
-    """An entity schema that cannot be used; the message names file, entity and column."""
+    """An entity schema that cannot be used; the message names file, entity and column, ``line`` where in the file (from 1)."""
+
+    def __init__(self, message: str, line: int = 1) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+@dataclass(frozen=True)
+class Link:
+    """How long a keyed hash lives: at most ``days`` after the latest of the ``since`` columns of its row, or its batch where that is earlier.
+
+    ``kpis`` need it. What it told them is settled in the entity ``settled`` before it goes; None: nothing, they look no further back.
+    """
+
+    days: int
+    since: tuple[str, ...]
+    kpis: tuple[str, ...]
+    settled: str | None = None
 
 
 @dataclass(frozen=True)
@@ -29,6 +55,7 @@ class EntityColumn:
     codes: tuple[str, ...] = ()
     unit: str | None = None
     grade: str = "internal"
+    link: Link | None = None
 
     @property
     def duckdb_type(self) -> str:
@@ -103,8 +130,36 @@ def _column(name: str, meta: dict[str, Any], where: str) -> EntityColumn:
     if logical not in {"text", "integer", "boolean", "date", "timestamp"} and not DECIMAL.match(logical):
         raise EntityError(f"{where}, column '{name}': type '{logical}' is none of text, integer, decimal(p,s), boolean, date, timestamp")
     return EntityColumn(
-        name, logical, bool(meta.get("required", False)), tuple(meta.get("codes", ())), meta.get("unit"), meta.get("grade", "internal")
+        name,
+        logical,
+        bool(meta.get("required", False)),
+        tuple(meta.get("codes", ())),
+        meta.get("unit"),
+        meta.get("grade", "internal"),
+        _link(meta["link"], f"{where}, column '{name}'") if "link" in meta else None,
     )
+
+
+def _link(declared: dict[str, Any], where: str) -> Link:
+    unknown = set(declared) - {"days", "since", "kpis", "settled"}
+    days, since, kpis = declared.get("days"), declared.get("since") or (), declared.get("kpis") or ()
+    if unknown or not isinstance(days, int) or days < 1 or not kpis or isinstance(since, str) or isinstance(kpis, str):
+        raise EntityError(f"{where}: {EXAMPLE_OF_A_LINK}")
+    return Link(days, tuple(since), tuple(kpis), declared.get("settled"))
+
+
+def _columns(declared: list[dict[str, Any]], where: str, path: Path, text: str, at: DocumentPath) -> Iterator[EntityColumn]:
+    for place, column in enumerate(declared):
+        try:
+            made = _column(column["name"], column.get("config", {}).get("meta", {}), where)
+            if made.grade == PSEUDONYM and made.link is None:
+                raise EntityError(f"{where}, column '{made.name}': {EXAMPLE_OF_A_LINK}")
+            if made.grade != PSEUDONYM and made.link is not None:
+                raise EntityError(f"{where}, column '{made.name}': 'link' is of a column graded {PSEUDONYM}")
+        except EntityError as wrong:
+            line = line_of(text, (*at, place))
+            raise EntityError(f"{path}:{line}: {wrong}", line) from None
+        yield made
 
 
 def load_entities(*paths: Path) -> dict[str, Entity]:
@@ -113,13 +168,14 @@ def load_entities(*paths: Path) -> dict[str, Entity]:
     every_row = tuple(_column(n, m, f"{POOL_SOURCE_YAML.name}, every_row") for n, m in main["config"]["meta"]["every_row"].items())
     entities: dict[str, Entity] = {}
     for path in (POOL_SOURCE_YAML, *paths):
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-        for source in document["sources"]:
-            for table in source["tables"]:
+        text = path.read_text(encoding="utf-8")
+        document = yaml.load(text, Loader=yaml.CSafeLoader)
+        for i, source in enumerate(document["sources"]):
+            for j, table in enumerate(source["tables"]):
                 where = f"{path.name}, entity '{table['name']}'"
                 if table["name"] in entities:
                     raise EntityError(f"{where}: an entity of this name exists already")
-                columns = tuple(_column(c["name"], c.get("config", {}).get("meta", {}), where) for c in table["columns"])
+                columns = tuple(_columns(table["columns"], where, path, text, ("sources", i, "tables", j, "columns")))
                 clash = {c.name for c in columns} & {c.name for c in every_row}
                 if clash:
                     raise EntityError(f"{where}: column names {sorted(clash)} are taken by the columns that every row carries")
@@ -146,6 +202,16 @@ def _check_relations(entity: Entity, entities: dict[str, Entity]) -> None:
         parent = entities.get(reference.entity)
         if not own <= set(entity.by_name) or parent is None or not theirs <= set(parent.by_name):
             raise EntityError(f"entity '{entity.name}': the reference of '{reference.column}' names what does not exist")
+    for column in entity.columns:
+        if column.link is None:
+            continue
+        dated = {c.name for c in entity.columns if c.type in ("date", "timestamp")}
+        if not set(column.link.since) <= dated:
+            raise EntityError(
+                f"entity '{entity.name}', link of '{column.name}': {sorted(set(column.link.since) - dated)} are no times of it"
+            )
+        if column.link.settled is not None and column.link.settled not in entities:
+            raise EntityError(f"entity '{entity.name}', link of '{column.name}': there is no entity '{column.link.settled}'")
     for order in entity.times:
         if not set(order.columns) <= set(entity.by_name):
             raise EntityError(f"entity '{entity.name}': the order of times {list(order.columns)} names a column that does not exist")

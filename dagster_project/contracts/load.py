@@ -116,7 +116,7 @@ def _entities(folders: Iterable[Path]) -> tuple[dict[str, Entity], list[Contract
         except yaml.MarkedYAMLError as wrong:
             problems.append(_syntax_problem(path, wrong))
         except EntityError as wrong:
-            problems.append(ContractProblem(path, 1, "", str(wrong)))
+            problems.append(ContractProblem(path, wrong.line, "", str(wrong).removeprefix(f"{path}:{wrong.line}: ")))
         except (KeyError, TypeError, AttributeError) as wrong:
             problems.append(
                 ContractProblem(

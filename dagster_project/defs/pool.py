@@ -9,6 +9,7 @@ from dagster_project.defs.night import NIGHTS, RETRY_INFRASTRUCTURE_ERRORS, SING
 from dagster_project.defs.sources import source_key
 from dagster_project.home import Home
 from dagster_project.ingest.control import CONTROL_TABLES, write_control
+from dagster_project.ingest.expiry import expire_links
 from dagster_project.ingest.pool import ensure_entities, entity_inventory
 from dagster_project.progress import PROGRESS
 
@@ -28,7 +29,7 @@ def _specs(catalogue: Catalogue) -> list[dg.AssetSpec]:
 
 
 class PoolComponent(dg.Component):
-    """The step between ingest and dbt: it seals what the night's sources left in the pool."""
+    """The step between ingest and dbt: hashes past their days go, and what the night's sources left in the pool is sealed."""
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         catalogue = load_catalogue()
@@ -42,6 +43,7 @@ class PoolComponent(dg.Component):
             enabled = [c for c in catalogue.contracts if c.group in groups]
             with home.writing("sealing the pool"), PROGRESS.phase("pool"):
                 ensure_entities(home, catalogue.entities)
+                expire_links(home, catalogue.contracts, catalogue.entities, night, PROGRESS.say)
                 write_control(home, enabled, night, catalogue.entities)
                 inventory = entity_inventory(home, enabled)
             for key in sorted(context.selected_asset_keys):

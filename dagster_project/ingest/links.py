@@ -1,4 +1,4 @@
-"""Taking the keyed hashes out of a batch of the pool: everything else of it stays, and its receipt says that it holds none."""
+"""Taking keyed hashes out of a batch of the pool: everything else of it stays, and its receipt says whether it holds any still."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dagster_project.contracts.entities import Entity
+from dagster_project.contracts.entities import PSEUDONYM, Entity
 from dagster_project.home import Home
 from dagster_project.ingest.pool import batch_path, draft_of, open_parquet, put_in_place
 from dagster_project.ingest.receipts import BatchReceipt, Receipts
-
-PSEUDONYM = "pseudonym"
 
 
 def link_columns(entity: Entity) -> tuple[str, ...]:
@@ -36,11 +34,12 @@ def linked_rows(home: Home, entity: Entity, batch: BatchReceipt) -> int:
 def drop_links(home: Home, receipts: Receipts, entity: Entity, batch: BatchReceipt) -> None:
     """Set the hashes of a batch to null, pool file first, receipt second: killed in between, the same call arrives at the same."""
     names = _present(batch_path(home, batch.entity, batch.source_id, batch.batch_date), entity)
-    rewrite_without_hashes(home, receipts, batch, lambda rows: _emptied(rows, names))
+    rewrite_hashes(home, receipts, batch, lambda rows: _emptied(rows, names))
 
 
-def rewrite_without_hashes(home: Home, receipts: Receipts, batch: BatchReceipt, change: Callable[[pa.Table], pa.Table]) -> None:
-    """Put a batch with changed rows in the place of the former; killed before its receipt stands, the same call arrives at the same."""
+def rewrite_hashes(home: Home, receipts: Receipts, batch: BatchReceipt, change: Callable[[pa.Table], pa.Table], key_id: str = "") -> None:
+    """Put a batch with changed rows, in their order, in the place of the former; killed before its receipt stands, the same call arrives at
+    the same. ``key_id`` names the key of the hashes that it still holds."""
     path = batch_path(home, batch.entity, batch.source_id, batch.batch_date)
     draft = draft_of(path)
     with pq.ParquetFile(path) as file:
@@ -51,8 +50,14 @@ def rewrite_without_hashes(home: Home, receipts: Receipts, batch: BatchReceipt, 
                 writer.write_table(rows, row_group_size=max(len(rows), 1))
     put_in_place(draft, path)
     files = [f for f in receipts.files(batch.source_id) if f.batch_date == batch.batch_date]
-    content = hashlib.sha256(f"{batch.content_hash} without hashes".encode()).hexdigest()[:32]
-    receipts.record(dataclasses.replace(batch, key_id="", pool_bytes=path.stat().st_size, content_hash=content), files)
+    content = _content_of(path)
+    receipts.record(dataclasses.replace(batch, key_id=key_id, pool_bytes=path.stat().st_size, content_hash=content), files)
+
+
+def _content_of(path: Path) -> str:
+    """Of the file's bytes: however many rewrites led there, the same rows have the same."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
 
 def _present(path: Path, entity: Entity) -> list[str]:

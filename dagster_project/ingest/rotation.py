@@ -1,7 +1,7 @@
 """From one key to another: what landing still holds is hashed again under the new key, batch by batch; of the rest the links are cut.
 
 The former key is not needed. From ``begin_rotation`` to ``end_rotation`` no run reads anything; killed at any moment, the next call goes
-on with the batches whose receipts do not name the new key yet.
+on with the batches whose receipts do not name the new key yet. Hashes past their days, which a batch read again brings back, go once more.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dagster_project.home import Home
 from dagster_project.ingest.batch import BatchPlan, ingest_batch
 from dagster_project.ingest.deidentify import HashKey, HashKeyError, adopt_next_key, next_key
 from dagster_project.ingest.engine import open_engine
+from dagster_project.ingest.expiry import expire_links
 from dagster_project.ingest.links import drop_links, linked_rows
 from dagster_project.ingest.mapping import hashes_values
 from dagster_project.ingest.plan import make_plan
@@ -63,6 +64,9 @@ def rotate(home: Home, contracts: Iterable[Contract], entities: Mapping[str, Ent
             _cut(home, receipts, entities, batch, reason)
             for batch, reason in _hashed_again(home, receipts, by_id, entities, left, key, say)
         ]
+        newest = max((b.batch_date for b in receipts.batches() if b.in_pool), default=None)
+        if newest is not None:
+            expire_links(home, by_id.values(), entities, newest, say)
         adopt_next_key(home, key)
         rows = sum(c.rows for c in cut)
         record(home, "key", {"rotation": "ended", "to": key.id, "hashed_again": len(left) - len(cut), "cut": len(cut), "rows_cut": rows})

@@ -52,10 +52,7 @@ def retention_of(home: Home) -> Retention | None:
     whole = all(isinstance(raw[k], int) and not isinstance(raw[k], bool) for k in ("last", "days"))
     if not whole or not isinstance(raw.get("month_ends", True), bool):
         raise ReleaseError(f"{home.settings_file}: retention is {json.dumps(raw)}; write it as {example}")
-    try:
-        return Retention(**raw)
-    except ReleaseError as problem:
-        raise ReleaseError(f"{home.settings_file}: {problem}") from None
+    return Retention(**raw)
 
 
 def expired(home: Home, retention: Retention) -> list[Release]:

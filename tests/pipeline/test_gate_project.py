@@ -23,7 +23,7 @@ ENTITIES = {
     "hazard": {"matter", "observation"},
     "incident": {"incident", "register_entry"},
     "integrity": {"callback", "case", "case_event", "incident", "mediation"},
-    "mediation": {"mediation", "observation"},
+    "mediation": {"dispute_link", "mediation", "observation"},
     "patrol": {"observation"},
     "progress": {"matter", "observation"},
     "public_order": {"case", "case_event"},

@@ -32,22 +32,6 @@ judged_dispute as (
     from settled_or_due
 ),
 
-repeat_of_parties as (
-    select
-        agreement.group_name,
-        agreement.parties,
-        agreement.closed_at,
-        min(later.opened_at) as repeated_at
-    from {{ ref('int_dispute') }} as agreement
-    inner join {{ ref('int_dispute') }} as later
-        on
-            agreement.group_name = later.group_name
-            and agreement.parties = later.parties
-            and agreement.closed_at < later.opened_at
-    where agreement.excluded_reason is null and later.excluded_reason is null
-    group by agreement.group_name, agreement.parties, agreement.closed_at
-),
-
 agreement_row as (
     {%- for days in (90, 180) %}
     {% if not loop.first %}union all {% endif -%}
@@ -58,19 +42,14 @@ agreement_row as (
         coalesce(cast(dispute.closed_at as date), dispute.opened_on) as day,
         dispute.dispute_kind,
         {{ add_days('dispute.closed_at', days) }} as due_on,
-        repeat_of_parties.repeated_at,
-        dispute.parties,
+        dispute.repeated_at,
+        dispute.are_parties_known,
         dispute.result,
         dispute.excluded_reason,
         night.as_of,
         dispute.row_count
     from {{ ref('int_dispute') }} as dispute
     cross join {{ source('control', 'night') }} as night
-    left join repeat_of_parties
-        on
-            dispute.group_name = repeat_of_parties.group_name
-            and dispute.parties = repeat_of_parties.parties
-            and dispute.closed_at = repeat_of_parties.closed_at
     {%- endfor %}
 ),
 
@@ -81,7 +60,7 @@ judged_agreement as (
             excluded_reason,
             case
                 when coalesce(result, 'open') <> 'agreement' then 'no_agreement'
-                when parties is null then 'parties_unknown'
+                when not are_parties_known then 'parties_unknown'
                 when due_on > as_of then 'immature'
             end
         ) as left_out
