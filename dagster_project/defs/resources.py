@@ -1,5 +1,6 @@
 """What the steps of a run share: the Great Expectations worker, started beside ingest, and the lock that lets one run at a time write."""
 
+import datetime as dt
 from contextlib import ExitStack
 from typing import Any
 
@@ -7,8 +8,10 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from dagster_project.audit import expectations
+from dagster_project.defs.history import forget_old_runs
 from dagster_project.home import WAIT_SECONDS, Home
 from dagster_project.progress import PROGRESS
+from dagster_project.settings import check_settings
 
 _started_early: list[expectations.Worker] = []
 
@@ -36,18 +39,24 @@ class ExpectationsWorker(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class WholeRun(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Holds the home from the first step of a run that publishes to its last, wherever the run was started."""
+    """Holds the home from the first step of a run that publishes to its last, wherever the run was started.
+
+    Before the first step it looks at the settings; after the last it removes the history of runs that are too old.
+    """
 
     wait_seconds: float = WAIT_SECONDS
     _held: Any = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         run = context.run.run_id if context.run else "of no number"
+        check_settings(Home.at())
         self._held = ExitStack()
         self._held.enter_context(Home.at().running(f"run {run}", self.wait_seconds, PROGRESS.say))
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        self._held.close()
+        with self._held:
+            if context.instance is not None:
+                forget_old_runs(context.instance, Home.at(), dt.datetime.now(tz=dt.UTC), PROGRESS.say)
 
 
 @dg.definitions

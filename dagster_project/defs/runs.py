@@ -23,6 +23,7 @@ from dagster_project.ingest.mapping import hashes_values
 from dagster_project.ingest.pool_key import OtherKeyError, new_key, pool_key
 from dagster_project.ingest.receipts import Receipts
 from dagster_project.progress import PROGRESS
+from dagster_project.settings import SettingsError, check_settings
 
 INSTANCE_TEMPLATE = Path(__file__).resolve().parents[2] / "dagster.yaml"
 WORKSPACE = Path(__file__).resolve().parents[2] / "workspace.yaml"
@@ -128,8 +129,13 @@ def process_nights(
     The run carries the partition of the last night alone: a night ingests every batch dated up to it, and Dagster writes an
     event per asset and partition of a range (a year of nights with 20 assets took 317 s of event writing, the work none).
 
-    Raises NotReadyError for nights that do not exist, HomeBusyError if another run holds the home for longer than ``wait_seconds``.
+    Raises NotReadyError for nights that do not exist and settings that are wrong, HomeBusyError if another run holds the home for longer
+    than ``wait_seconds``.
     """
+    try:
+        check_settings(home)
+    except SettingsError as problem:
+        raise NotReadyError(str(problem)) from None
     home.ensure()
     with home.running("pool run", wait_seconds, PROGRESS.say):
         return _process(home, first, last, groups)

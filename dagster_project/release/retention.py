@@ -52,7 +52,10 @@ def retention_of(home: Home) -> Retention | None:
     whole = all(isinstance(raw[k], int) and not isinstance(raw[k], bool) for k in ("last", "days"))
     if not whole or not isinstance(raw.get("month_ends", True), bool):
         raise ReleaseError(f"{home.settings_file}: retention is {json.dumps(raw)}; write it as {example}")
-    return Retention(**raw)
+    try:
+        return Retention(**raw)
+    except ReleaseError as problem:
+        raise ReleaseError(f"{home.settings_file}: {problem}") from None
 
 
 def expired(home: Home, retention: Retention) -> list[Release]:

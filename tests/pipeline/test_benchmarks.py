@@ -11,9 +11,9 @@ from benchmarks.ingest import __main__ as ingest
 from benchmarks.ingest.cases import CASES
 from dagster_project.contracts.load import PROJECT_SOURCES, load_catalogue
 
-# Elsewhere: parity in test_spark_parity, kill in test_killed_runs, readers in test_gate_release, truth in test_city_truth, questions on the release of a night in
+# Elsewhere: public_attack in test_public_attack, parity in test_spark_parity, kill in test_killed_runs, readers in test_gate_release, truth in test_city_truth, questions on the release of a night in
 # test_night, fuzz in test_fuzz.
-TRIED = {"code_location", "fuzz", "ingest", "integrity", "kill", "nightly", "parity", "questions", "readers", "truth"}
+TRIED = {"code_location", "fuzz", "ingest", "integrity", "kill", "nightly", "parity", "public_attack", "questions", "readers", "truth"}
 ROWS = 3_000
 
 

@@ -8,15 +8,19 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 from offline import can_trace, cut_off, reached_beyond_this_machine, traced
+from told import calls, keeping, webhook
 
 from benchmarks import questions
+from dagster_project import alerts
 from dagster_project.city.simulate import simulate
+from dagster_project.contracts.personal_values import find_personal
 from dagster_project.defs import runs
 from dagster_project.home import Home
 from dagster_project.ledger import entries
@@ -27,13 +31,13 @@ TRACE = "whom_the_first_run_tried_to_reach.txt"
 INTERFACE = {"kpi", "fct_kpi_count", "kpi_catalogue", "receipt", "pool_inventory", "release_info", "gate_result", "unit"}
 
 
-def pool(home: Path, *arguments: str, trace: Path | None = None) -> subprocess.CompletedProcess[str]:
+def pool(home: Path, *arguments: str, trace: Path | None = None, told: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """A ``pool`` command in a process of its own, without any network where the kernel can take it away; whom it tries to reach goes into
-    ``trace``."""
-    environment = {**os.environ, "POOL_HOME": str(home)}
+    ``trace``. ``told`` are the variables of the ways of alerting: where they are given this machine can be reached."""
+    environment = {**os.environ, "POOL_HOME": str(home), **(told or {})}
     for name in ("POOL_LANDING", "DAGSTER_HOME", "POOL_SOURCES"):
         environment.pop(name, None)
-    command = [*cut_off(), *(traced(trace) if trace else ()), POOL, *arguments]
+    command = [*(() if told else cut_off()), *(traced(trace) if trace else ()), POOL, *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
 
@@ -113,12 +117,16 @@ def test_the_same_night_again_is_the_same_release(home: Home) -> None:
 
 
 def test_a_broken_delivery_holds_its_products_alone_and_a_good_one_heals_them_and_rollback_brings_the_earlier_release_back(
-    home: Home,
+    home: Home, tmp_path: Path
 ) -> None:
     night, first = str(last_night(home)), current_release(home)
     good = {**break_newest(home, "mediation/mediation_ledger", "enforcement/law_issue"), **renumber_callbacks(home)}
-    held = pool(home.root, "run", "--date", night, "--strict")
+    commanded = tmp_path / "told.txt"
+    with webhook() as (address, posted):
+        told = {alerts.COMMAND: keeping(commanded), alerts.WEBHOOK: address, alerts.TOKEN: "let-me-in"}
+        held = pool(home.root, "run", "--date", night, "--strict", told=told)
     assert held.returncode == 3, held.stdout + held.stderr
+    assert_told_once(home, night, calls(commanded), posted, {path: path.read_bytes() for path in good})
     expected = {"mediation", "enforcement", "integrity"}  # the integrity panel reads the counts of mediation
     assert products(home) == {name: "stale" if name in expected else "fresh" for name in products(home)}
     assert [path.name for path in good if path.name not in held.stdout and path.suffix != ".json"] == []
@@ -134,14 +142,32 @@ def test_a_broken_delivery_holds_its_products_alone_and_a_good_one_heals_them_an
 
     for path, content in good.items():
         path.write_bytes(content)
-    ran(pool(home.root, "run", "--date", night))
+    ran(pool(home.root, "run", "--date", night, told={alerts.COMMAND: keeping(commanded)}))
     assert set(products(home).values()) == {"fresh"}
+    assert len(calls(commanded)) == 1, "nobody is told of a night that is well"
 
     healed = current_release(home)
     assert first is not None and healed is not None and first.version != healed.version
     ran(pool(home.root, "rollback", first.version))
     assert ran(pool(home.root, "query", "select version from release_info limit 1")).stdout.count(first.version) == 1
     assert pool(home.root, "rollback", "20000101-001").returncode == 2
+
+
+def assert_told_once(home: Home, night: str, commanded: list[str], posted: list[dict[str, Any]], delivered: Mapping[Path, bytes]) -> None:
+    """Command and webhook got this night's one message: what is held and why, and of the people in the deliveries nothing."""
+    ((text,), (body,)) = commanded, posted
+    assert body == {
+        "path": "/secret-path",
+        "authorization": "Bearer let-me-in",
+        "kind": "held",
+        "home": str(home.root),
+        "night": night,
+        "text": text,
+    }
+    assert text.startswith(f"{alerts.WORDS['held']}: {home.root}, night {night}\n")
+    assert all(f"{product}: stale" in text for product in ("mediation", "enforcement", "integrity")) and "incident: " not in text
+    told = [found for content in delivered.values() for found in find_personal(content.decode("utf-8", errors="replace"))]
+    assert told and list(find_personal(text)) == [], "deliveries name people, the message none"
 
 
 def renumber_callbacks(home: Home) -> dict[Path, bytes]:

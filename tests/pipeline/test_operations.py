@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
 import resource
 import shutil
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +18,23 @@ import dagster as dg
 import pytest
 from audit_home import NIGHT, AuditHome
 from ingest_kit import Bench, make_contract, make_entity
+from told import calls, keeping, webhook
 
 from dagster_project import alerts, backup, ledger
 from dagster_project.alerts import Alert
+from dagster_project.audit.expectations import Worker
 from dagster_project.backup import BackupError
+from dagster_project.calendar import last_night
+from dagster_project.defs.night import NIGHTS
+from dagster_project.defs.nightly import alert_on_failure
 from dagster_project.defs.resources import WholeRun
+from dagster_project.defs.runs import PROCESS_TAG
 from dagster_project.doctor import examine
 from dagster_project.home import FORMAT, Home, HomeBusyError, NewerHomeError
-from dagster_project.ingest.deidentify import create_key
-from dagster_project.release import PublishResult, current_release, open_current, verify
+from dagster_project.ingest.deidentify import HashKey, create_key
+from dagster_project.ingest.pool_key import begin_rotation
+from dagster_project.ingest.receipts import Receipts
+from dagster_project.release import PublishResult, current_release, gate_and_publish, open_current, verify
 from dagster_project.watch import look
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -38,8 +43,8 @@ NEXT = NIGHT + dt.timedelta(days=1)
 Release = Callable[..., PublishResult]
 
 
-def _pool(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "POOL_HOME": str(home.root), "POOL_LANDING": str(home.landing)}
+def _pool(home: Home, *arguments: str, told: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "POOL_HOME": str(home.root), "POOL_LANDING": str(home.landing), **(told or {})}
     return subprocess.run([POOL, *arguments], env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
 
@@ -126,37 +131,10 @@ def test_a_run_of_the_ui_takes_the_same_lock_from_its_first_step_to_its_last(tmp
 # ---- alerts -------------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _webhook(status: int = 200) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    got: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            got.append({"path": self.path, "authorization": self.headers["Authorization"], **json.loads(body)})
-            self.send_response(status)
-            self.send_header("Location", "http://127.0.0.1:9/elsewhere")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Keep the tests' output clean."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/secret-path", got
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 def test_an_alert_reaches_command_and_webhook_with_personal_values_masked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = tmp_path / "told.txt"
     alert = Alert("failed", Home.at(tmp_path), NIGHT, ("step ingest failed", "row of 13812345678 and 11010519491231002X"))
-    with _webhook() as (address, got):
+    with webhook() as (address, got):
         monkeypatch.setenv(alerts.COMMAND, f"tee {told}")
         monkeypatch.setenv(alerts.WEBHOOK, address)
         monkeypatch.setenv(alerts.TOKEN, "let-me-in")
@@ -171,7 +149,7 @@ def test_an_alert_reaches_command_and_webhook_with_personal_values_masked(tmp_pa
 def test_a_webhook_that_refuses_or_points_elsewhere_is_said_without_its_address(
     status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with _webhook(status) as (address, got):
+    with webhook(status) as (address, got):
         monkeypatch.setenv(alerts.WEBHOOK, address)
         (problem,) = alerts.deliver(Alert("held", Home.at(tmp_path), NIGHT, ()))
     assert "could not be sent" in problem and "secret-path" not in problem
@@ -187,6 +165,42 @@ def test_a_broken_way_of_alerting_is_said_and_nothing_is_sent_where_none_is_set(
     assert "ended with 1" in first and "no http" in second
     monkeypatch.setenv(alerts.COMMAND, "/no/such/program")
     assert "could not be run" in alerts.deliver(alert)[0]
+
+
+def test_a_run_that_fails_tells_of_it_by_itself(tmp_path: Path) -> None:
+    """Steps whose pool is half way to another key refuse to read; nothing is left to wait for or to try again."""
+    home = Home.at(tmp_path / "home").ensure()
+    home.enable_groups(("open_data",))
+    with Receipts(home):
+        begin_rotation(home, HashKey(bytes(32)))
+    told = tmp_path / "told.txt"
+    failed = _pool(
+        home, "run", "--date", NIGHT.isoformat(), told={alerts.COMMAND: keeping(told), alerts.WEBHOOK: "http://127.0.0.1:9/nobody"}
+    )
+    assert failed.returncode == 1 and "Traceback" not in failed.stderr
+    (text,) = calls(told)
+    assert text.startswith(f"{alerts.WORDS['failed']}: {home.root}, night {NIGHT}\n")
+    assert "step ingest_open_data failed" in text and "a rotation to the key" in text
+    assert f"{alerts.WEBHOOK} cannot be reached" in failed.stdout, "that somebody could not be told is said and changes nothing else"
+    assert current_release(home) is None
+
+
+def test_a_run_that_fails_in_the_ui_is_told_of_by_its_sensor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POOL_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv(alerts.COMMAND, keeping(tmp_path / "told.txt"))
+
+    @dg.asset(partitions_def=NIGHTS)
+    def fails() -> None:
+        raise ValueError("no such column")
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        for tags in ({}, {PROCESS_TAG: "77"}):
+            run = dg.materialize([fails], instance=instance, partition_key=NIGHT.isoformat(), tags=tags, raise_on_error=False)
+            (event,) = (e for e in run.all_events if e.event_type_value == "PIPELINE_FAILURE")
+            context = dg.build_run_status_sensor_context("alert_on_failure", event, instance, run.dagster_run).for_run_failure()
+            alert_on_failure(context)
+    (text,) = calls(tmp_path / "told.txt")
+    assert text.startswith(f"{alerts.WORDS['failed']}: {tmp_path / 'home'}, night {NIGHT}\n") and "failed" in text
 
 
 # ---- the dead man's check -----------------------------------------------------------------------------------------------
@@ -222,12 +236,26 @@ def test_a_held_product_is_told_by_the_night_and_by_the_watch(pool: AuditHome, r
     assert [a.kind for a in look(pool.home, _at("2024-02-02T07:00"))] == ["stale"]
 
 
-def test_the_watch_alerts_through_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    home = Home.at(tmp_path / "home").ensure()
-    monkeypatch.setenv(alerts.COMMAND, f"tee {tmp_path / 'told.txt'}")
-    watched = _pool(home, "watch", "--alert")
-    assert watched.returncode == 1 and "nothing is published" in watched.stderr
-    assert "nothing is published" in (tmp_path / "told.txt").read_text(encoding="utf-8")
+def test_the_watch_is_silent_when_all_is_well_and_tells_what_is_not(tmp_path: Path, expectations_worker: Worker) -> None:
+    night = last_night(dt.datetime.now(tz=dt.UTC))
+    pool, told = AuditHome(tmp_path / "home", first_day=night - dt.timedelta(days=30)), tmp_path / "told.txt"
+    pool.home.enable_groups(("city",))
+    create_key(pool.home)
+
+    def watch() -> subprocess.CompletedProcess[str]:
+        return _pool(pool.home, "watch", "--by", "00:00", "--verify", "--alert", told={alerts.COMMAND: keeping(told)})
+
+    missed = watch()
+    assert missed.returncode == 1 and "nothing is published" in missed.stderr
+    pool.build(night)
+    published = gate_and_publish(pool.home, night, pool.contracts, worker=expectations_worker)
+    assert (well := watch()).returncode == 0, well.stderr
+    published.release.database.chmod(0o600)
+    with published.release.database.open("ab") as database:
+        database.write(b"more")
+    damaged = watch()
+    assert damaged.returncode == 1 and "was altered" in damaged.stderr
+    assert [text.split(":")[0] for text in calls(told)] == [alerts.WORDS["missed"], alerts.WORDS["damaged"]]
 
 
 # ---- backup and restore -------------------------------------------------------------------------------------------------
