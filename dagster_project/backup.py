@@ -198,7 +198,8 @@ def restore(source: Path, home: Home) -> int:
     draft = home.root.with_name(f"{DRAFT}{home.root.name}")
     shutil.rmtree(draft, ignore_errors=True)
     try:
-        shutil.copytree(chosen / TREE, draft, symlinks=True)
+        draft.mkdir(mode=0o700)  # nobody may read a key or a person on their way to folders that are closed again
+        shutil.copytree(chosen / TREE, draft, symlinks=True, dirs_exist_ok=True)
         for name, kept in listed.items():
             if not (draft / name).is_file() or sha256_of(draft / name) != kept.sha256:
                 raise BackupError(f"{chosen / TREE / name} is missing or was altered: this snapshot is damaged, use another")

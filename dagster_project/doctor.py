@@ -25,6 +25,7 @@ from dagster_project.ingest.receipts import Receipts
 from dagster_project.release import ReleaseError, current_release, list_releases, verify
 from dagster_project.release.public import damaged_faces, list_faces, verify_face
 from dagster_project.release.public.database import PublicError, broken_rule
+from dagster_project.rights import open_to_strangers
 
 OPEN_TO_OTHERS = 0o077
 
@@ -65,6 +66,11 @@ def _folders(home: Home) -> Iterator[Finding]:
             yield Finding("folder", False, f"{folder} is open to others; chmod 700 it")
         else:
             yield Finding("folder", True, f"{folder} is private")
+    strangers = list(open_to_strangers(home.root, home.public))
+    for problem in strangers:
+        yield Finding("rights", False, problem)
+    if not strangers:
+        yield Finding("rights", True, "nobody but the owner and the owner's group reads anything that is not public")
 
 
 def _key(home: Home) -> Iterator[Finding]:

@@ -16,7 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dagster_project import rights
+
 DEFAULT_HOME = Path("data")
+LANDING = "landing"
 DEFAULT_GROUPS = ("city",)
 FORMAT = 2
 """Of the folders and files of a home; ``upgrade`` brings an older home to it, older code refuses a newer one."""
@@ -50,7 +53,7 @@ class Home:
         """Resolve a home: explicit paths first, then POOL_HOME and POOL_LANDING, then ``./data``."""
         chosen_root = Path(root or os.environ.get("POOL_HOME") or DEFAULT_HOME).resolve()
         chosen_landing = landing or os.environ.get("POOL_LANDING")
-        return cls(chosen_root, Path(chosen_landing).resolve() if chosen_landing else chosen_root / "landing")
+        return cls(chosen_root, Path(chosen_landing).resolve() if chosen_landing else chosen_root / LANDING)
 
     @property
     def pool(self) -> Path:
@@ -135,6 +138,10 @@ class Home:
         return self.root / ".run.lock"
 
     @property
+    def last_run_log(self) -> Path:
+        return self.root / "last_run.log"
+
+    @property
     def settings_file(self) -> Path:
         return self.root / "home.json"
 
@@ -143,18 +150,35 @@ class Home:
         return self.root / "waivers.yaml"
 
     def ensure(self) -> Home:
-        """Create the folders that must exist before a run; landing, pool and secrets are private to their owner.
+        """Create the folders that must exist before a run, and let nobody read more of the home than he shall (``rights``).
 
         Raises NewerHomeError.
         """
         self.expect_known_format()
-        self.root.mkdir(parents=True, exist_ok=True)
-        for private in (self.pool, self.quarantine, self.secrets, self.warehouse, self.bundles, self.scratch, self.dagster, self.pulls):
-            private.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.published.mkdir(parents=True, exist_ok=True)
+        self._make_root()
+        for folder in self._private_folders:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self.published.exists():
+            self.published.mkdir()
+            self.published.chmod(rights.GROUP.folder)
         if not self.landing.exists():
             self.landing.mkdir(mode=0o700, parents=True)
+        rights.close(self.root, self._private(), self.public)
         return self
+
+    def _make_root(self) -> None:
+        if not self.root.exists():
+            self.root.mkdir(parents=True)
+            self.root.chmod(rights.ROOT)
+
+    @property
+    def _private_folders(self) -> tuple[Path, ...]:
+        return (self.pool, self.quarantine, self.secrets, self.warehouse, self.bundles, self.scratch, self.dagster, self.pulls)
+
+    def _private(self) -> frozenset[Path]:
+        """The entries of a home that are for its owner alone; landing only where it is the home's own."""
+        files = (self.receipts, self.lock_file, self.run_lock_file, self.last_run_log)
+        return frozenset({*self._private_folders, self.root / LANDING, self.withheld, *files})
 
     def settings(self) -> dict[str, Any]:
         """What ``home.json`` says; nothing when there is none."""
@@ -165,7 +189,9 @@ class Home:
     def _set(self, **changed: Any) -> None:
         """Change settings; a reader sees all of them as they were or as they are."""
         draft = self.settings_file.with_suffix(".tmp")
+        rights.create_private(draft)
         draft.write_text(json.dumps({"format": self.format(), **self.settings(), **changed}, indent=2) + "\n", encoding="utf-8")
+        draft.chmod(rights.SETTINGS)
         draft.replace(self.settings_file)
 
     def format(self) -> int:
@@ -229,6 +255,7 @@ def _silent(text: str) -> None:
 @contextmanager
 def _locked(root: Path, file: Path, done_to_it: str, purpose: str, wait_seconds: float, say: Callable[[str], None]) -> Iterator[None]:
     root.mkdir(parents=True, exist_ok=True)
+    rights.create_private(file)
     with file.open("a+", encoding="utf-8") as lock:
         deadline = time.monotonic() + wait_seconds
         told = False

@@ -45,6 +45,8 @@ Action = Literal[
     "break",
 ]
 
+OF_LEDGER, OF_ENTRIES = 0o770, 0o660
+"""The group writes too: what analysts ask is recorded."""
 NOTHING_BEFORE = "0" * 64
 LOCK_SECONDS = 30.0
 TAIL_BYTES = 1 << 16
@@ -127,7 +129,9 @@ def record(home: Home, action: Action, about: Mapping[str, Any]) -> Entry:
     Raises LedgerError when it cannot be written: nothing was recorded then.
     """
     try:
-        home.ledger.mkdir(mode=0o770, parents=True, exist_ok=True)
+        if not home.ledger.exists():
+            home.ledger.mkdir(parents=True, exist_ok=True)
+            home.ledger.chmod(OF_LEDGER)
         with _locked(home) as log:
             _set_torn_line_aside(home, log)
             last = _last(log)
@@ -144,8 +148,11 @@ def record(home: Home, action: Action, about: Mapping[str, Any]) -> Entry:
 
 @contextmanager
 def _locked(home: Home) -> Iterator[int]:
-    log = os.open(home.ledger_log, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o660)
+    is_new = not home.ledger_log.exists()
+    log = os.open(home.ledger_log, os.O_RDWR | os.O_CREAT | os.O_APPEND, OF_ENTRIES)
     try:
+        if is_new:
+            os.fchmod(log, OF_ENTRIES)
         deadline = time.monotonic() + LOCK_SECONDS
         while True:
             try:
@@ -215,6 +222,7 @@ def _append(home: Home, log: int, last: Head, action: Action, about: Mapping[str
 def _write_durably(file: Path, content: bytes) -> None:
     draft = file.with_name(f".{file.name}.tmp")
     with draft.open("wb") as stream:
+        os.fchmod(stream.fileno(), OF_ENTRIES)
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())

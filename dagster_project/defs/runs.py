@@ -23,12 +23,12 @@ from dagster_project.ingest.mapping import hashes_values
 from dagster_project.ingest.pool_key import OtherKeyError, new_key, pool_key
 from dagster_project.ingest.receipts import Receipts
 from dagster_project.progress import PROGRESS
+from dagster_project.rights import create_private
 from dagster_project.settings import SettingsError, check_settings
 
 INSTANCE_TEMPLATE = Path(__file__).resolve().parents[2] / "dagster.yaml"
 WORKSPACE = Path(__file__).resolve().parents[2] / "workspace.yaml"
 PROCESS_TAG = "pool/process"
-LAST_RUN_LOG = "last_run.log"
 FIRST_NIGHT_TAG = "pool/first_night"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -168,7 +168,8 @@ def _process(home: Home, first: dt.date | None, last: dt.date | None, groups: tu
     nights = str(last) if first == last else f"{first} to {last}"
     PROGRESS.say(f"night {nights}, groups {', '.join(home.enabled_groups())}")
     tags = {FIRST_NIGHT_TAG: first.isoformat(), PROCESS_TAG: str(os.getpid())}
-    with dg.DagsterInstance.get() as instance, (home.root / LAST_RUN_LOG).open("w", encoding="utf-8") as log, redirect_stdout(log):
+    create_private(home.last_run_log)
+    with dg.DagsterInstance.get() as instance, home.last_run_log.open("w", encoding="utf-8") as log, redirect_stdout(log):
         _end_runs_of_dead_processes(instance)
         result = job.execute_in_process(
             run_config=QUIET,

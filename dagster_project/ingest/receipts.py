@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from dagster_project.home import Home
 from dagster_project.ingest.statistics import CodeCount
+from dagster_project.rights import create_private
 
 Status = Literal["ok", "held", "failed"]
 LAYOUT = 2
@@ -132,6 +133,7 @@ class Receipts:
 
     def __init__(self, home: Home) -> None:
         home.receipts.parent.mkdir(parents=True, exist_ok=True)
+        create_private(home.receipts)
         self._connection = sqlite3.connect(home.receipts, timeout=60, isolation_level=None)
         self._connection.execute("pragma journal_mode = wal")
         self._connection.execute("pragma synchronous = full")

@@ -23,6 +23,7 @@ from dagster_project.home import Home
 from dagster_project.release.content import TableContent, digest, outside_content, table_content
 from dagster_project.release.documentation import Documentation, of_node
 from dagster_project.release.files import DRAFT, flush, move_into_place, seal
+from dagster_project.rights import OWNER
 
 SCHEMA_VERSION = 1
 """Raised when the structure of a release changes: bundles of an older one are left out of new releases."""
@@ -148,7 +149,7 @@ def write_bundle(home: Home, candidate: Candidate, product: str, verdicts: Seque
         "gate": [{k: v for k, v in verdict.as_dict().items() if k not in {"rows", "source"}} for verdict in verdicts],
     }
     (draft / DESCRIPTION).write_text(json.dumps(description, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    seal(draft)
+    seal(draft, OWNER)
     move_into_place(draft, final)
     flush(home.bundles)
     return Bundle(final, product, candidate.as_of, SCHEMA_VERSION, content_hash, tables)

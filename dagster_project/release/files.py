@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 from collections.abc import Iterable
 from pathlib import Path
+
+from dagster_project.rights import Audience
 
 DRAFT = ".draft-"
 
@@ -20,11 +21,12 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def seal(folder: Path) -> None:
-    """Make every file of a folder read-only and durable."""
+def seal(folder: Path, readers: Audience) -> None:
+    """Make every file of a folder read-only and durable, for those who are to read it."""
     for file in folder.iterdir():
-        file.chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
+        file.chmod(readers.file)
         flush(file)
+    folder.chmod(readers.folder)
     flush(folder)
 
 

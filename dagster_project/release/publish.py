@@ -45,6 +45,7 @@ from dagster_project.release.record import (
 from dagster_project.release.releases import is_sound
 from dagster_project.release.retention import prune_under_lock, retention_of
 from dagster_project.release.withdrawal import settle_withdrawals
+from dagster_project.rights import GROUP
 
 Say = Callable[[str], None]
 AUDIT = "audit.json"
@@ -262,7 +263,7 @@ def _write_release(
     say(f"release: assembling {version}")
     draft = home.published / f"{DRAFT}{version}"
     shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
+    draft.mkdir(mode=0o700, parents=True)
     products = plan.under(version)
     parts = [Part(bundle, products[name].status == "stale", products[name].origin_release) for name, bundle in sorted(plan.bundles.items())]
     head = ReleaseHead(version, candidate.as_of, dt.datetime.now(tz=dt.UTC).replace(microsecond=0), code_version())
@@ -292,7 +293,7 @@ def _write_release(
         waivers=tuple(w.as_dict() for w in report.waivers),
     )
     (draft / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
-    seal(draft)
+    seal(draft, GROUP)
     if not candidate.unaltered():
         shutil.rmtree(draft)
         raise CandidateRefusedError(f"{candidate.file} was altered while it was being published: nothing was published; build it again")
@@ -358,7 +359,7 @@ def _as_recorded(release: Release, is_new: bool, becomes_current: bool) -> dict[
 
 
 def _publish(home: Home, as_of: dt.date, contracts: Sequence[Contract], worker: Worker, key_id: str, say: Say) -> PublishResult:
-    home.published.mkdir(parents=True, exist_ok=True)
+    home.ensure()
     settle_withdrawals(home)
     shutil.rmtree(home.scratch / SCRATCH, ignore_errors=True)
     sweep([home.published, *(p for p in home.bundles.glob("*") if p.is_dir())])

@@ -40,6 +40,7 @@ from dagster_project.release.record import (
     withdrawal_of,
 )
 from dagster_project.release.releases import is_sound
+from dagster_project.rights import GROUP
 
 
 def withdraw(home: Home, version: str, reason: str, by: str = "") -> Release:
@@ -69,7 +70,7 @@ def _write(home: Home, withdrawal: Withdrawal) -> None:
     file = withdrawal_file(home, withdrawal.version)
     draft = file.with_name(f"{DRAFT}{file.name}")
     draft.write_text(withdrawal.to_json(), encoding="utf-8")
-    draft.chmod(0o444)
+    draft.chmod(GROUP.file)
     flush(draft)
     draft.replace(file)
     flush(file.parent)
@@ -115,7 +116,7 @@ def _notice(home: Home, withdrawn: Release) -> Release:
     version = next_version(home, withdrawn.as_of)
     draft = home.published / f"{DRAFT}{version}"
     shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
+    draft.mkdir(mode=0o700, parents=True)
     moment = dt.datetime.now(tz=dt.UTC).replace(microsecond=0)
     head = ReleaseHead(version, withdrawn.as_of, moment, code_version())
     contents = assemble_notice(draft / DATABASE, withdrawn.database if is_sound(withdrawn) else None, head, products, verdicts)
@@ -138,7 +139,7 @@ def _notice(home: Home, withdrawn: Release) -> Release:
         ledger=ledger_head(home),
     )
     (draft / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
-    seal(draft)
+    seal(draft, GROUP)
     move_into_place(draft, home.published / version)
     about = {"version": version, "as_of": manifest.as_of.isoformat(), "new": True, "becomes_current": True, "left_out": sorted(products)}
     record(home, "publish", {**about, "content_hash": manifest.content_hash})

@@ -105,9 +105,9 @@ def test_the_manifest_names_the_inputs_and_the_content(pool: AuditHome, release:
 
 def test_files_of_a_release_and_its_bundles_are_read_only(pool: AuditHome, release: Callable[..., PublishResult]) -> None:
     result = release()
-    files = [*result.release.path.iterdir(), *(f for p in result.products.values() for f in (pool.home.bundles / p.bundle).iterdir())]
-    assert len(files) > 10
-    assert all(stat.S_IMODE(f.stat().st_mode) == 0o444 for f in files)
+    bundled = [f for p in result.products.values() for f in (pool.home.bundles / p.bundle).iterdir()]
+    assert {stat.S_IMODE(f.stat().st_mode) for f in result.release.path.iterdir()} == {0o440}
+    assert len(bundled) > 10 and {stat.S_IMODE(f.stat().st_mode) for f in bundled} == {0o400}
 
 
 def test_the_database_is_written_in_the_format_of_duckdb_1_0(pool: AuditHome, release: Callable[..., PublishResult]) -> None:

@@ -16,6 +16,7 @@ import duckdb
 import pytest
 from offline import can_trace, cut_off, reached_beyond_this_machine, traced
 from told import calls, keeping, webhook
+from who_reads import GROUP, STRANGERS, files_below, readable
 
 from benchmarks import questions
 from dagster_project import alerts
@@ -275,6 +276,12 @@ def test_a_release_is_reproduced_elsewhere_in_another_time_zone_and_locale_on_on
     assert again is not None and again.manifest.content_hash == release.manifest.content_hash
     assert told.count("same   table") == len(release.manifest.tables) - 2
     assert entries(city)[-1].about == {"version": release.version, "proved": True, "different": []}
+
+
+def test_of_a_whole_night_strangers_read_what_is_public_and_the_group_the_releases(city: Home) -> None:
+    assert (city.root / "last_run.log").is_file() and (city.receipts.stat().st_mode & 0o777) == 0o600
+    assert readable(city.root, STRANGERS) == files_below(city.root, "public") != set()
+    assert readable(city.root, GROUP) == files_below(city.root, "public", "published", "ledger", "home.json")
 
 
 def test_telemetry_is_off_in_the_home_s_dagster_and_dbt(city: Home) -> None:

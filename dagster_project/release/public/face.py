@@ -32,6 +32,7 @@ from dagster_project.release.public.rule import NOT_PROVED, Definition, is_revis
 from dagster_project.release.public.state import Withheld, read_withheld, write_withheld
 from dagster_project.release.public.suppress import Suppression, suppress
 from dagster_project.release.record import Release
+from dagster_project.rights import ANYBODY
 
 Say = Callable[[str], None]
 WANTED = "public"
@@ -213,11 +214,10 @@ def _write(home: Home, release: Release, before: PublicFace | None, made: _Settl
         )
     kept = {key: key in made.pending for key in made.figures.keys() - made.taken}
     home.public.mkdir(exist_ok=True)
-    home.public.chmod(0o755)
+    home.public.chmod(ANYBODY.folder)
     draft = home.public / f"{DRAFT}{head.version}"
     shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir()
-    draft.chmod(0o755)
+    draft.mkdir(mode=0o700)
     printing = Printing(told, kept)
     write_database(draft / DATABASE, release.database, before.database if before else None, made.definitions, printing, head)
     figures = (made.figures[key] for key in sorted(made.figures))
@@ -237,7 +237,7 @@ def _write(home: Home, release: Release, before: PublicFace | None, made: _Settl
         "files": {DATABASE: sha256_of(draft / DATABASE)},
     }
     (draft / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    seal(draft)
+    seal(draft, ANYBODY)
     move_into_place(draft, home.public / head.version)
     return PublicFace(home.public / head.version, manifest)
 

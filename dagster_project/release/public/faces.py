@@ -17,6 +17,7 @@ from dagster_project.ledger import record
 from dagster_project.release.files import DRAFT, flush, point
 from dagster_project.release.public.database import DATABASE, PublicError
 from dagster_project.release.record import Withdrawal, versions_in
+from dagster_project.rights import ANYBODY
 
 MANIFEST = "manifest.json"
 CURRENT = "current"
@@ -143,7 +144,7 @@ def withdraw_faces(home: Home, withdrawals: Mapping[str, Withdrawal]) -> None:
         at = because.at.isoformat() if because.at else None
         told = {"version": face.version, "reason": because.reason, "figures_of": because.version, "at": at}
         draft.write_text(json.dumps(told, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-        draft.chmod(0o444)
+        draft.chmod(ANYBODY.file)
         flush(draft)
         draft.replace(file)
         flush(file.parent)

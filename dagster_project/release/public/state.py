@@ -20,6 +20,7 @@ from dagster_project.release.files import flush
 from dagster_project.release.public.database import PublicError
 from dagster_project.release.public.model import CellKey, Figure, RowKey
 from dagster_project.release.public.rule import Definition
+from dagster_project.rights import OWNER
 
 FIGURES = "figures.parquet"
 CELLS = "cells.parquet"
@@ -52,7 +53,7 @@ def _write(file: Path, rows: Sequence[Sequence[object]]) -> None:
     with duckdb.connect() as connection:
         connection.register("given", table)
         connection.execute(f"copy given to {sql_text(file)} (format parquet)")
-    file.chmod(0o400)
+    file.chmod(OWNER.file)
     flush(file)
 
 
