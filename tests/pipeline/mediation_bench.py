@@ -35,6 +35,14 @@ LEDGER = make_contract(
     extract={"mode": "delta", "key": ["dispute_id"], "version": "_changed_at"},
 )
 
+UNITS = make_contract(
+    {"unit_code": "code", "unit_name": "code", "parent_code": "parent", "unit_level": "level", "valid_from": {"constant": "2000-01-01"}},
+    id="units",
+    entity="unit",
+    domain="unit",
+    landing={"glob": "units/*", "batch": {"path": r"(\d{4}-\d\d-\d\d)", "format": "%Y-%m-%d"}},
+)
+
 
 @dataclass(frozen=True)
 class State:

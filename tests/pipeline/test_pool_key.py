@@ -4,26 +4,39 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from ingest_kit import Bench, make_contract, make_entity
+from mediation_bench import ENTITIES, LEDGER, UNITS, Ledger, quarrels
+from small_pool import DBT, run_dbt
 from typer.testing import CliRunner
 
 from dagster_project.city.origin import FAULTS, TRUTH
 from dagster_project.cli import app
+from dagster_project.contracts.model import Contract
 from dagster_project.defs.runs import NotReadyError, settle_key
 from dagster_project.doctor import examine
 from dagster_project.home import Home
 from dagster_project.ingest import batch as batch_module
 from dagster_project.ingest import rotation as rotation_module
+from dagster_project.ingest.control import write_control
 from dagster_project.ingest.deidentify import KEY_VARIABLE, HashKeyError, create_key, hash_text, load_key
+from dagster_project.ingest.expiry import older_rows
+from dagster_project.ingest.night import ingest_source
+from dagster_project.ingest.pool import ensure_entities
 from dagster_project.ingest.pool_key import OtherKeyError
 from dagster_project.ingest.receipts import Receipts
 from dagster_project.ingest.rotation import rotate
 from dagster_project.ledger import entries
+from dagster_project.release.content import outside_content, table_content
 
 ENTITY = make_entity(id="text", caller="text", party={"type": "text", "grade": "pseudonym"})
 CONTRACT = make_contract({"id": "ID", "party": {"from": "当事人", "personal": {"treatment": "hmac", "purpose": "party"}}})
@@ -175,3 +188,64 @@ def test_an_older_home_forgets_the_hashes_of_telephones_and_keeps_whether_there_
     assert "phone_key" not in pq.read_schema(next(bench.home.pool.glob("callback/*/*.parquet"))).names
     assert old.batches()[dt.date(2024, 3, 5)].key_id == ""
     assert old.night(dt.date(2024, 3, 5)).batches == ()
+
+
+ROTATE_AND_DIE = """
+import os, signal
+from dagster_project.ingest import batch
+put, files = batch.put_in_place, []
+def put_and_die(*arguments):
+    put(*arguments)
+    files.append(arguments)
+    if len(files) == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+batch.put_in_place = put_and_die
+from dagster_project.cli import main
+main()
+"""
+
+
+def content_of_marts(home: Home, contracts: list[Contract], night: dt.date) -> dict[str, str]:
+    """The content hash of every table that is published of mediation, of what was counted and of the figures, built anew."""
+    write_control(home, contracts, night, ENTITIES)
+    done = run_dbt(
+        home.root, "build", "--select", "+mart_mediation", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test"
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    with duckdb.connect(str(home.candidate), read_only=True) as connection:
+        tables = ("mart_mediation", "kpi", "fct_kpi_count", "int_count_mediation")
+        counted = connection.execute("select count(*), sum(numerator) from int_count_mediation where kpi_id = 'MED-2.180'").fetchone()
+        assert counted is not None and counted[0] > 10 and counted[1] > 5, counted
+        return {table: table_content(connection, table, outside_content(table)).content_hash for table in tables}
+
+
+def test_a_rotation_killed_and_run_again_moves_no_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does it bring back a hash that was past its days: these had not gone yet, and it lets them go."""
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    states = quarrels(5, pairs=2)
+    night = max(state.day for state in states)
+    bench, sources = Ledger(tmp_path / "bench"), tmp_path / "sources"
+    create_key(bench.home)
+    bench.deliver_states(states)
+    units = bench.home.landing / "units" / f"{night}.csv"
+    units.parent.mkdir()
+    units.write_text("code,parent,level\nC,,city\nS,C,county\n", encoding="utf-8")
+    for contract in (LEDGER, UNITS):
+        ingest_source(bench.home, contract, ENTITIES[contract.entity], night)
+        written = contract.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        (sources / contract.domain).mkdir(parents=True)
+        (sources / contract.domain / f"{contract.id}.yaml").write_text(yaml.safe_dump(written, allow_unicode=True), encoding="utf-8")
+    ensure_entities(bench.home, ENTITIES)
+    before, former = content_of_marts(bench.home, [LEDGER, UNITS], night), load_key(bench.home)
+    monkeypatch.setenv("POOL_SOURCES", str(sources))
+    command = ["key", "rotate", "--home", str(bench.home.root), "--landing", str(bench.home.landing)]
+    killed = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", ROTATE_AND_DIE, *command], cwd=DBT.parent, capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert len({b.key_id for b in bench.batches().values()}) == 2
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert {b.key_id for b in bench.batches().values()} == {"", load_key(bench.home).id} and load_key(bench.home) != former
+    assert older_rows(bench.home, ENTITIES["mediation"], night) == 0
+    assert content_of_marts(bench.home, [LEDGER, UNITS], night) == before
