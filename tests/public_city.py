@@ -68,10 +68,12 @@ FIGURE = """
     )
     select c.product, kpi_id, c.kpi_name_zh, c.kpi_name_en, unit_code, unit_code as unit_name,
         if(unit_code = 'C', 'city', 'county') as unit_level, 'jurisdiction' as unit_role, 'period' as basis, '' as slice, grain, period_start,
-        period_end, period_end <= date '{as_of}' and period_start >= (select min(month) from given) as is_complete, numerator, denominator,
+        period_end, period_end <= date '{as_of}' and period_start >= (select min(month) from given)
+            and period_end <= last_of_kpi.month_end as is_complete, numerator, denominator,
         case when c.kind = 'proportion' then numerator / nullif(denominator, 0) else numerator::double end as value,
         null::double as lower95, null::double as upper95
     from summed join kpi_catalogue as c using (kpi_id)
+    join (select kpi_id, last_day(max(month)) as month_end from given group by all) as last_of_kpi using (kpi_id)
 """
 
 

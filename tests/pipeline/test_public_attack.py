@@ -53,8 +53,17 @@ def cases(draw: st.DrawFn) -> dict[tuple[str, str, Month], tuple[int, int | None
     return counts
 
 
+FOLLOWED_UP = {"CR-2.30": 1, "CR-2.90": 3}
+"""Months until all of a cohort is followed up: its figures come later than those that they are part of."""
+
+
 def _until(counts: Counts, month: Month) -> Counts:
-    return {key: value for key, value in counts.items() if key[2] <= month}
+    known = {kpi: _month_before(month, later) for kpi, later in FOLLOWED_UP.items()}
+    return {key: value for key, value in counts.items() if key[2] <= known.get(key[0], month)}
+
+
+def _month_before(month: Month, number: int) -> Month:
+    return months((month[0] - 1, month[1]), 13 - number)[-1]
 
 
 @pytest.fixture
@@ -98,7 +107,7 @@ def test_counts_that_are_part_of_each_other_tell_none_of_each_other(folder: Path
 def test_a_release_a_month_tells_no_small_count_either(folder: Path, counts: Counts) -> None:
     city = _anew(folder)
     public: list[Path] = []
-    for month in (HALF_A_YEAR[1], *HALF_A_YEAR[3:]):
+    for month in HALF_A_YEAR[1:]:
         database, internal = _publish(city, _until(counts, month), end_of(month))
         public.append(database)
     assert leaks(public, internal) == []

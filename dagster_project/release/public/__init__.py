@@ -1,7 +1,7 @@
 """The public face of a release: figures that anybody may have, from which nobody can tell a small count.
 
 Belongs here: the rule (``rule``), which counts are linked (``declared``, ``model``), what is hidden and the proof that it is enough
-(``suppress``, ``knowledge``, ``reach``), and the public database beside the internal one (``database``, ``face``). Does not belong here: figures of its own (they are
+(``suppress``, ``knowledge``, ``reach``, ``tables``), and the public database beside the internal one (``database``, ``face``). Does not belong here: figures of its own (they are
 those of the internal release), and anything that changes pool, warehouse or an internal release.
 """
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 
 import numpy as np
+import numpy.typing as npt
 
 from dagster_project.release.public.model import BITS, MONTHS, TOP, WHOLE_YEAR, Amounts, Grid, Linked, Place, Target
 from dagster_project.release.public.reach import UNBOUNDED, Printed, Reach, View, reach, reach_of_city, told_apart
@@ -72,8 +73,8 @@ class Knowledge:
         if whole or at == TOP:
             return False
         within = BITS[months] == 1
-        own = self._amounts[name][at, within]
-        equal = frozenset(part for part in self._below(name) if (self._amounts[part][at, within] == own).all())
+        own = self.amounts[name][at, within]
+        equal = frozenset(part for part in self._below(name) if (self.amounts[part][at, within] == own).all())
         bundles = (equal, equal | self._above(name))
         return any(self._span((name, "", names, 1), partial(self._bundle, name, "", names, 1), at, months)[0] for names in bundles)
 
@@ -102,7 +103,7 @@ class Knowledge:
             for month in np.flatnonzero(BITS[months]).tolist():
                 for whole in sorted(self.wholes[name]):
                     others = self.wholes[name] - self._above(whole)
-                    least = min((int(self._amounts[other][row, month]) for other in others), default=UNBOUNDED)
+                    least = min((int(self.amounts[other][row, month]) for other in others), default=UNBOUNDED)
                     if least >= SMALLEST_SAFE:
                         yield min(least, self._most(whole, "", row, 1 << month))
 
@@ -114,8 +115,8 @@ class Knowledge:
     def amount(self, grid: Grid, whole: str) -> Amounts:
         """What a count, or the rest of its whole, is by the counties of its grid."""
         rows = [self.leaves.index(leaf) for leaf in grid.leaves]
-        own = self._amounts[grid.name][rows]
-        return self._amounts[whole][rows] - own if whole else own
+        own = self.amounts[grid.name][rows]
+        return self.amounts[whole][rows] - own if whole else own
 
     def related(self, name: str) -> list[Grid]:
         """What a count is part of, and then its parts; of a pair none, since they stand in the same rows."""
@@ -142,11 +143,11 @@ class Knowledge:
             other in self.linked.mates[one]
             and of_one.is_stock == of_other.is_stock
             and self._own_months[one] == self._own_months[other]
-            and bool((self._amounts[whole] >= self._amounts[part]).all())
+            and bool((self.amounts[whole] >= self.amounts[part]).all())
         )
 
     @cached_property
-    def _amounts(self) -> dict[str, Amounts]:
+    def amounts(self) -> dict[str, Amounts]:
         """Of each count its amounts, by the counties of the whole group."""
         aligned = {}
         for name, grid in self.grid_of.items():
@@ -195,24 +196,47 @@ class Knowledge:
         return self._limits[name, apart_from]
 
     def _bounded(self, name: str, apart_from: frozenset[str]) -> tuple[Amounts, Amounts]:
-        amount, own = self._amounts[name], self._own_months[name]
+        amount = self.amounts[name]
         low, high = np.zeros_like(amount), np.full_like(amount, UNBOUNDED)
         sides = ((self.parts[name], low, np.maximum, 0), (self.wholes[name], high, np.minimum, 1))
         for others, bound, tighter, side in sides:
             for other in others - apart_from:
                 tighter(bound, self._yielding[other][side], out=bound)
-                grids = self.grid_of[name], self.grid_of[other]
-                for at, (mine, its) in enumerate(zip(own, self._own_months[other], strict=True)):
-                    if mine != its or grids[0].is_stock != grids[1].is_stock:
-                        bound[at] = amount[at]
+                np.copyto(bound, amount, where=~self.comparable(name, other))
         return np.minimum(low, amount), np.maximum(high, amount)
+
+    def comparable(self, name: str, other: str) -> npt.NDArray[np.bool_]:
+        """In which counties and months two counts can be compared: both have a cell of their own, or no cell of one of them contains the month,
+        so that readers know nothing of it there."""
+        if self.grid_of[name].is_stock != self.grid_of[other].is_stock:
+            return np.zeros_like(self.amounts[name], dtype=bool)
+        own = np.array(self._own_months[name]) & np.array(self._own_months[other])
+        compared: npt.NDArray[np.bool_] = (BITS[own] == 1) | ~self.covers(name, other)
+        compared[len(self.leaves) :] = True
+        return compared
+
+    def covers(self, name: str, other: str) -> npt.NDArray[np.bool_]:
+        """The counties and months that cells of both counts contain, of the county itself or of the city."""
+        covered: npt.NDArray[np.bool_] = BITS[self._covered_months[name] & self._covered_months[other]] == 1
+        return covered
+
+    @cached_property
+    def _covered_months(self) -> dict[str, npt.NDArray[np.int64]]:
+        """Of each count and county the months that a cell of it or of the city contains."""
+        covered = {}
+        for name, grid in self.grid_of.items():
+            months = np.zeros(len(self.leaves) + self.has_rest, dtype=np.int64)
+            for place in grid.places:
+                months[slice(None) if place.leaf == TOP else self.leaves.index(grid.leaves[place.leaf])] |= place.months
+            covered[name] = months
+        return covered
 
     @cached_property
     def _yielding(self) -> dict[str, tuple[Amounts, Amounts]]:
         """Of each count how small it can be made for its wholes' sake, and how large for its parts': as it is, unless nothing of it is printed."""
         free = {name: (BITS[printed.free] & BITS[printed.top_free]) == 1 for name, printed in self._printed.items()}
-        low = {name: np.where(free[name], 0, amount) for name, amount in self._amounts.items()}
-        high = {name: np.where(free[name], UNBOUNDED, amount) for name, amount in self._amounts.items()}
+        low = {name: np.where(free[name], 0, amount) for name, amount in self.amounts.items()}
+        high = {name: np.where(free[name], UNBOUNDED, amount) for name, amount in self.amounts.items()}
         for _ in self.grid_of:
             for name in self.grid_of:
                 for part in self.parts[name]:
@@ -251,11 +275,11 @@ class Knowledge:
         if self.is_pair:
             (rest_of,) = [n for n in self.grid_of if self.parts[n]]
             part = next(iter(self.parts[rest_of]))
-            of_part = ("part", lambda: self._free_view(self._amounts[part], self.grid_of))
-            of_rest = ("rest", lambda: self._free_view(self._amounts[rest_of] - self._amounts[part], self.grid_of))
+            of_part = ("part", lambda: self._free_view(self.amounts[part], self.grid_of))
+            of_rest = ("rest", lambda: self._free_view(self.amounts[rest_of] - self.amounts[part], self.grid_of))
             return [of_rest] if whole else [of_part] if name == part else [of_part, of_rest]
         if not self.wholes[name] and not self.parts[name]:
-            return [(name, lambda: self._free_view(self._amounts[name], [name]))]
+            return [(name, lambda: self._free_view(self.amounts[name], [name]))]
         return [((name, whole, names, sign), partial(self._bundle, name, whole, names, sign)) for names, sign in self._bundles(name, whole)]
 
     def _bundles(self, name: str, whole: str) -> list[tuple[frozenset[str], int]]:
@@ -275,9 +299,9 @@ class Knowledge:
         return self._bundled[name, whole]
 
     def _bundle(self, name: str, whole: str, names: frozenset[str], sign: int) -> View:
-        amount = self._amounts[whole] - self._amounts[name] if whole else self._amounts[name]
-        spare = np.minimum.reduce([self._amounts[n] - self._bounds(n, names)[0] for n in sorted(names)])
-        room = np.minimum.reduce([self._bounds(n, names)[1] - self._amounts[n] for n in sorted(names)])
+        amount = self.amounts[whole] - self.amounts[name] if whole else self.amounts[name]
+        spare = np.minimum.reduce([self.amounts[n] - self._bounds(n, names)[0] for n in sorted(names)])
+        room = np.minimum.reduce([self._bounds(n, names)[1] - self.amounts[n] for n in sorted(names)])
         falls, rises = (spare, room) if sign > 0 else (room, spare)
         return self._view(amount, amount - falls, amount + rises, self._together(names))
 
@@ -292,12 +316,12 @@ class Knowledge:
         if (at, months) not in self._there:
             rows = self._stacked if at == TOP else self._stacked[:, [at]]
             counted = rows[:, :, BITS[months] == 1].reshape(len(rows), -1).sum(axis=1)
-            self._there[at, months] = frozenset(name for name, n in zip(self._amounts, counted.tolist(), strict=True) if n)
+            self._there[at, months] = frozenset(name for name, n in zip(self.amounts, counted.tolist(), strict=True) if n)
         return self._there[at, months]
 
     @cached_property
     def _stacked(self) -> Amounts:
-        return np.stack(list(self._amounts.values()))
+        return np.stack(list(self.amounts.values()))
 
     def _comes(self, name: str, whole: str, at: int, months: int) -> int:
         """What can come from elsewhere: with its parts, or with all that is counted there."""
@@ -311,8 +335,8 @@ class Knowledge:
             return False, 0
 
         def make() -> View:
-            amount = self._amounts[whole] - self._amounts[name] if whole else self._amounts[name]
-            room = np.minimum.reduce([self._bounds(n, names)[1] - self._amounts[n] for n in sorted(names)])
+            amount = self.amounts[whole] - self.amounts[name] if whole else self.amounts[name]
+            room = np.minimum.reduce([self._bounds(n, names)[1] - self.amounts[n] for n in sorted(names)])
             if whole:
                 room = np.where(room >= UNBOUNDED // 2, room, 0)
             view = self._view(amount, np.zeros_like(amount), amount + room, self._together(names))

@@ -82,18 +82,36 @@ def _settle(linked: Linked, group: Group, grids: list[Grid], aimed: list[Aimed],
         hiding.hide(_around(grid, place.leaf, *_block(grid, place)))
     knowledge = Knowledge(linked, grids, hiding.hidden)
     rounds = 0
-    while (aimed := _failing(knowledge, aimed)) and _hide_more(knowledge, aimed, rounds >= PATIENCE and knowledge.is_entangled, hiding):
+    while aimed := _failing(knowledge, aimed):
+        if rounds >= PATIENCE and knowledge.is_entangled:
+            aimed = _in_no_table(knowledge, aimed)
+        if not aimed or not _hide_more(knowledge, aimed, rounds >= PATIENCE and knowledge.is_entangled, hiding):
+            break
         rounds += 1
         knowledge.renew()
     if aimed:
         found.withheld.append(group)
         hiding.hide(place.cell for grid in grids for place in grid.places)
         knowledge.renew()
-        found.unproved += [target for _, _, target in _failing(knowledge, aimed)]
+        aimed = _failing(knowledge, aimed)
+        found.unproved += [target for _, _, target in _in_no_table(knowledge, aimed)]
 
 
 def _failing(knowledge: Knowledge, aimed: Iterable[Aimed]) -> list[Aimed]:
     return [one for one in aimed if not knowledge.proves(*one)]
+
+
+def _in_no_table(knowledge: Knowledge, aimed: list[Aimed]) -> list[Aimed]:
+    """Those that no move shows and no table that a program finds either."""
+    if not aimed:
+        return []
+    from dagster_project.release.public.tables import Sum, shown
+
+    sums = [
+        Sum(grid.name, target.whole, TOP if place.leaf == TOP else knowledge.leaves.index(grid.leaves[place.leaf]), place.months)
+        for grid, place, target in aimed
+    ]
+    return [one for one, is_shown in zip(aimed, shown(knowledge, sums), strict=True) if not is_shown]
 
 
 def _block(grid: Grid, place: Place) -> tuple[int, int]:
