@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import subprocess
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 from dagster_project.alerts import alert_of_failure, deliver
 from dagster_project.audit import expectations
@@ -205,8 +205,8 @@ def _outcome(home: Home, result: object) -> Outcome:
     return Outcome(True, tuple(release_lines(release)), held)
 
 
-def serve_ui(home: Home, port: int) -> None:
-    """Run the Dagster UI and daemon for this home on 127.0.0.1 until interrupted."""
+def serve_ui(home: Home, port: int) -> NoReturn:
+    """Become the Dagster UI and daemon for this home on 127.0.0.1: a signal meets the one process that knows how to end all of them."""
     prepare_instance(home)
-    dagster = Path(sys.executable).with_name("dagster")
-    subprocess.run([str(dagster), "dev", "--workspace", str(WORKSPACE), "--host", "127.0.0.1", "--port", str(port)], check=False)
+    dagster = str(Path(sys.executable).with_name("dagster"))
+    os.execv(dagster, [dagster, "dev", "--workspace", str(WORKSPACE), "--host", "127.0.0.1", "--port", str(port)])

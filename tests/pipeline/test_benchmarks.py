@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import pkgutil
+import socket
 from pathlib import Path
 
 import benchmarks
-from benchmarks import code_location, integrity, nightly
+from benchmarks import code_location, integrity, nightly, ui
 from benchmarks.ingest import __main__ as ingest
 from benchmarks.ingest.cases import CASES
 from dagster_project.contracts.load import PROJECT_SOURCES, load_catalogue
+from dagster_project.home import Home
 
 # Elsewhere: public_attack in test_public_attack, parity in test_spark_parity, kill in test_killed_runs, readers in test_gate_release, truth in test_city_truth, questions on the release of a night in
 # test_night, fuzz in test_fuzz.
-TRIED = {"code_location", "fuzz", "ingest", "integrity", "kill", "nightly", "parity", "public_attack", "questions", "readers", "truth"}
+TRIED = {
+    "code_location",
+    "fuzz",
+    "ingest",
+    "integrity",
+    "kill",
+    "nightly",
+    "parity",
+    "public_attack",
+    "questions",
+    "readers",
+    "truth",
+    "ui",
+}
 ROWS = 3_000
 
 
@@ -52,3 +68,20 @@ def test_a_night_is_measured_by_phase_on_the_history_before_it(tmp_path: Path) -
     assert {"ingest", "dbt", "gate and release"} <= set(row["phases"]["cpu"])
     assert all(row["phases"]["cpu"][phase] > 0 for phase in ("ingest", "dbt", "gate and release"))
     assert row["ingest and dbt, ratio"] == 1.0 and row["rows in kpi"] > 0
+
+
+def test_the_ui_answers_this_machine_alone_and_is_gone_when_it_is_told_to_stop(tmp_path: Path) -> None:
+    seen = ui.look(Home.at(tmp_path / "home"), tmp_path / "ui.log")
+    assert "police_data_pool: nightly" in seen.jobs
+    assert seen.processes >= 3 and len(seen.addresses) >= 1
+    assert ui.beyond_this_machine(seen.addresses) == []
+
+
+def test_a_socket_that_others_could_reach_is_seen() -> None:
+    with socket.socket() as everywhere, socket.socket(socket.AF_INET6) as as_well, socket.socket() as here:
+        for listener, address in ((everywhere, "0.0.0.0"), (as_well, "::"), (here, "127.0.0.1")):
+            listener.bind((address, 0))
+            listener.listen()
+        open_to_others = {f"{s.getsockname()[0]}:{s.getsockname()[1]}" for s in (everywhere, as_well)}
+        assert set(ui.beyond_this_machine(ui.listening([os.getpid()]))) >= open_to_others
+        assert f"127.0.0.1:{here.getsockname()[1]}" in set(ui.listening([os.getpid()])) - open_to_others

@@ -322,7 +322,7 @@ def test_a_run_and_all_that_it_starts_try_to_reach_no_other_machine(city: Home, 
 
 def test_the_ui_listens_to_this_machine_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[list[str]] = []
-    monkeypatch.setattr(runs.subprocess, "run", lambda command, **_: started.append(command))
+    monkeypatch.setattr(runs.os, "execv", lambda _, command: started.append(command))
     runs.serve_ui(Home.at(tmp_path / "home"), 3456)
     (command,) = started
     assert command[1] == "dev" and command[command.index("--host") + 1] == "127.0.0.1" and command[command.index("--port") + 1] == "3456"

@@ -22,13 +22,14 @@ from told import calls, keeping, webhook
 
 from dagster_project import alerts, backup, ledger
 from dagster_project.alerts import Alert
+from dagster_project.audit import expectations
 from dagster_project.audit.expectations import Worker
 from dagster_project.backup import BackupError
 from dagster_project.calendar import last_night
 from dagster_project.defs.night import NIGHTS
 from dagster_project.defs.nightly import alert_on_failure
 from dagster_project.defs.resources import WholeRun
-from dagster_project.defs.runs import PROCESS_TAG
+from dagster_project.defs.runs import PROCESS_TAG, process_nights
 from dagster_project.doctor import examine
 from dagster_project.home import FORMAT, Home, HomeBusyError, NewerHomeError
 from dagster_project.ingest.deidentify import HashKey, create_key
@@ -167,22 +168,22 @@ def test_a_broken_way_of_alerting_is_said_and_nothing_is_sent_where_none_is_set(
     assert "could not be run" in alerts.deliver(alert)[0]
 
 
-def test_a_run_that_fails_tells_of_it_by_itself(tmp_path: Path) -> None:
-    """Steps whose pool is half way to another key refuse to read; nothing is left to wait for or to try again."""
-    home = Home.at(tmp_path / "home").ensure()
+def test_a_run_that_fails_tells_of_it_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps whose pool is half way to another key refuse to read; nothing is left to wait for, to try again, or to audit."""
+    home, told = Home.at(tmp_path / "home").ensure(), tmp_path / "told.txt"
     home.enable_groups(("open_data",))
     with Receipts(home):
         begin_rotation(home, HashKey(bytes(32)))
-    told = tmp_path / "told.txt"
-    failed = _pool(
-        home, "run", "--date", NIGHT.isoformat(), told={alerts.COMMAND: keeping(told), alerts.WEBHOOK: "http://127.0.0.1:9/nobody"}
-    )
-    assert failed.returncode == 1 and "Traceback" not in failed.stderr
+    monkeypatch.setattr(expectations.Worker, "start", lambda _: None)
+    ways = {alerts.COMMAND: keeping(told), alerts.WEBHOOK: "http://127.0.0.1:9/nobody", "POOL_HOME": str(home.root)}
+    for name, value in ways.items():
+        monkeypatch.setenv(name, value)
+    failed = process_nights(home, NIGHT, NIGHT)
     (text,) = calls(told)
     assert text.startswith(f"{alerts.WORDS['failed']}: {home.root}, night {NIGHT}\n")
     assert "step ingest_open_data failed" in text and "a rotation to the key" in text
-    assert f"{alerts.WEBHOOK} cannot be reached" in failed.stdout, "that somebody could not be told is said and changes nothing else"
-    assert current_release(home) is None
+    assert not failed.succeeded and current_release(home) is None
+    assert f"{alerts.WEBHOOK} cannot be reached" in failed.lines[-1], "that somebody could not be told is said and changes nothing else"
 
 
 def test_a_run_that_fails_in_the_ui_is_told_of_by_its_sensor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
