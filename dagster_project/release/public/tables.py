@@ -20,8 +20,8 @@ from dagster_project.release.public.knowledge import Knowledge
 from dagster_project.release.public.model import BITS, MONTHS, TOP
 from dagster_project.release.public.rule import SMALLEST_SAFE
 
-SECONDS = 5.0
-"""How long one program may take; a figure that would take longer is not proved."""
+NODES = 100
+"""How far one program may branch, the same on every machine; a figure that would need more is not proved."""
 Costs = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
 
@@ -97,7 +97,7 @@ class _Program:
                 constraints=constraints,
                 bounds=Bounds(low, high),
                 integrality=np.full(len(cost), is_whole),
-                options={"time_limit": SECONDS},
+                options={"node_limit": NODES},
             )
             if answer.x is not None:
                 table = np.rint(answer.x[: len(self.amount)]).astype(np.int64)
