@@ -98,10 +98,31 @@ def test_with_a_withdrawn_release_goes_its_public_face_and_a_sound_night_brings_
     withdraw(pool.home, made.version, WHY)
     assert current_face(pool.home) is None and [f.withdrawn for f in list_faces(pool.home)] == [WHY]
     assert WHY in (pool.home.public / f"{made.version}.withdrawn.json").read_text()
-    assert f"public release {made.version} is withdrawn: {WHY}" in CliRunner().invoke(app, ["releases", "--home", str(pool.root)]).output
+    told = CliRunner().invoke(app, ["releases", "--home", str(pool.root)]).output
+    assert f"public release {made.version} is withdrawn: {WHY}" in told and "readers have a notice without figures" in told
+    notice = (pool.home.public / "current" / "kpi_public.duckdb").resolve()
+    assert [_mode(p) for p in (notice.parent, notice)] == [0o755, 0o444] and _failed(pool.home) == []
+    assert _ask(notice, "select product, status, version, kpi_rows, reason from release_info order by 1") == [
+        (product, "withdrawn", made.version, 0, WHY) for product in ("incident", "mediation")
+    ]
+    columns = "select column_name, comment from duckdb_columns() where table_name in ('kpi', 'release_info') order by all"
+    assert _ask(notice, columns) == _ask(pool.home.public / made.version / "kpi_public.duckdb", columns)
+    assert _ask(notice, "select count(*) from kpi") == [(0,)]
     again = release(NIGHT + DAY)
     face = current_face(pool.home)
     assert face is not None and (face.version, face.month_end) == (again.version, NIGHT) and _failed(pool.home) == []
+    assert (pool.home.public / "current").readlink().name == again.version and not notice.exists()
+
+
+def test_the_notice_of_a_damaged_public_release_says_why_and_nothing_else(pool: AuditHome, release: Publish) -> None:
+    made = release()
+    database = pool.home.public / made.version / "kpi_public.duckdb"
+    database.chmod(0o600)
+    database.write_bytes(b"damaged")
+    withdraw(pool.home, made.version, WHY)
+    tables = "select table_name from duckdb_tables()"
+    notice = pool.home.public / "current" / "kpi_public.duckdb"
+    assert _ask(notice, tables) == [("release_info",)] and _ask(notice, "select distinct reason from release_info") == [(WHY,)]
 
 
 def test_a_public_release_that_was_altered_or_tells_a_small_figure_is_found(pool: AuditHome, release: Publish) -> None:

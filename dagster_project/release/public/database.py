@@ -238,7 +238,8 @@ def _write_words(connection: duckdb.DuckDBPyConnection, head: Head, has_earlier:
         create table public.main.release_info as
         select {sql_text(head.version)} as version, date '{head.as_of}' as as_of, date '{head.month_end}' as month_end,
             given.product, given.status, count(kpi.kpi_id) as kpi_rows, count(kpi.kpi_id) filter (where kpi.suppressed) as suppressed_rows,
-            count(kpi.kpi_id) filter (where kpi.revised_pending) as revised_pending_rows, date '{head.next_revision}' as next_revision
+            count(kpi.kpi_id) filter (where kpi.revised_pending) as revised_pending_rows, date '{head.next_revision}' as next_revision,
+            null::varchar as reason
         from given_products as given left join public.main.kpi as kpi using (product) group by all order by given.product
         """
     )
@@ -249,12 +250,44 @@ RELEASE_COLUMNS = {
     "as_of": "处理日 night that the new figures are of",
     "month_end": "截止月末 month end that it reaches to",
     "product": "产品（指标族） product, a family of KPIs",
-    "status": "状态：fresh 已更新，waits 等待审核合格 status: fresh, or waits until it passes its gate",
+    "status": "状态：fresh 已更新，waits 等待审核合格，withdrawn 已撤回 status: fresh, waits until it passes its gate, or withdrawn",
     "kpi_rows": "指标行数 rows in kpi",
     "suppressed_rows": "不公开的行数 rows that are not printed",
     "revised_pending_rows": "待修订的行数 rows with late changes pending",
     "next_revision": "下一修订日 next date on which late changes appear",
+    "reason": "撤回原因，未撤回时为空 why the figures were withdrawn, empty when they stand",
 }
+NOTICE_COLUMNS = {
+    "version": "varchar",
+    "as_of": "date",
+    "month_end": "date",
+    "product": "varchar",
+    "status": "varchar",
+    "kpi_rows": "bigint",
+    "suppressed_rows": "bigint",
+    "revised_pending_rows": "bigint",
+    "next_revision": "date",
+    "reason": "varchar",
+}
+
+
+def write_notice(file: Path, like: Path | None, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write a public database without any figure: the tables of the one that it is ``like``, empty, and in ``release_info`` what is told.
+
+    ``rows`` are the rows of ``release_info`` by column. It is written anew, not emptied: a file keeps bytes of rows that were deleted from it.
+    """
+    with duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}) as connection:
+        if like is not None:
+            connection.execute(f"attach {sql_text(like)} as internal (read_only)")
+        connection.execute(f"attach {sql_text(file)} as public (storage_version {sql_text(STORAGE_VERSION)})")
+        for table in ("kpi", "kpi_catalogue", "unit") if like else ():
+            connection.execute(f"create table public.main.{table} as from internal.main.{table} where false")
+        columns = ", ".join(f"{name} {kind}" for name, kind in NOTICE_COLUMNS.items())
+        connection.execute(f"create table public.main.release_info ({columns})")
+        values = [tuple(row[name] for name in NOTICE_COLUMNS) for row in rows]
+        connection.executemany(f"insert into public.main.release_info values ({', '.join('?' * len(NOTICE_COLUMNS))})", values)
+        _comment(connection)
+        connection.execute("detach public")
 
 
 def _comment(connection: duckdb.DuckDBPyConnection) -> None:
@@ -266,7 +299,8 @@ def _comment(connection: duckdb.DuckDBPyConnection) -> None:
     comments |= {("kpi", column): comment for column, comment in OWN_COLUMNS.items()}
     comments |= {("release_info", column): comment for column, comment in RELEASE_COLUMNS.items()}
     comments["kpi", "suppressed"] = "是否不公开 the figure is not printed: it is small, or would tell a small one"
-    for table, text in TABLE_COMMENTS.items():
+    made = {name for (name,) in connection.execute("select table_name from duckdb_tables() where database_name = 'public'").fetchall()}
+    for table, text in ((table, text) for table, text in TABLE_COMMENTS.items() if table in made):
         connection.execute(f"comment on table public.main.{table} is {sql_text(text)}")
         for (column,) in connection.execute(f"select column_name from (describe public.main.{table})").fetchall():
             if comments.get((table, column)):

@@ -258,7 +258,7 @@ def public_lines(home: Home) -> Iterator[str]:
     yield from damaged_faces(home)
     face = next((f for f in reversed(list_faces(home)) if not f.withdrawn), None)
     if face is None:
-        yield "nothing is public yet"
+        yield "every public release is withdrawn: readers have a notice without figures" if list_faces(home) else "nothing is public yet"
     else:
         yield (
             f"public: {face.version}, up to {face.month_end}: {face.figures['printed']} figures printed, {face.figures['hidden']} hidden; "

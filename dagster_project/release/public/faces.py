@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,13 +15,15 @@ from typing import Any
 from dagster_project.audit.candidate import sha256_of
 from dagster_project.home import Home
 from dagster_project.ledger import record
-from dagster_project.release.files import DRAFT, flush, point
-from dagster_project.release.public.database import DATABASE, PublicError
+from dagster_project.release.files import DRAFT, flush, move_into_place, point, seal
+from dagster_project.release.public.database import DATABASE, PublicError, write_notice
 from dagster_project.release.record import Withdrawal, versions_in
 from dagster_project.rights import ANYBODY
 
 MANIFEST = "manifest.json"
 CURRENT = "current"
+NOTICE = "withdrawn"
+"""The folder that readers have when every public release is withdrawn."""
 
 
 @dataclass(frozen=True)
@@ -113,24 +116,60 @@ def damaged_faces(home: Home) -> list[str]:
 def current_face(home: Home) -> PublicFace | None:
     """The public release that readers have; None when nothing is public. Raises PublicError when it is damaged."""
     link_to = home.public / CURRENT
-    return _read(home.public / link_to.readlink().name) if link_to.is_symlink() else None
+    name = link_to.readlink().name if link_to.is_symlink() else NOTICE
+    return None if name == NOTICE else _read(home.public / name)
 
 
 def settle_current(home: Home) -> None:
-    """Let readers have the newest public release that is not withdrawn; to be called under the writer's lock.
+    """Let readers have the newest public release that is not withdrawn, else a notice; to be called under the writer's lock.
 
     While one is damaged nothing moves: nobody knows what it printed.
     """
     if damaged_faces(home):
         return
-    standing = [face for face in list_faces(home) if not face.withdrawn]
-    link_to = home.public / CURRENT
+    faces = list_faces(home)
+    standing = [face for face in faces if not face.withdrawn]
+    link_to, notice = home.public / CURRENT, home.public / NOTICE
     now = link_to.readlink().name if link_to.is_symlink() else None
-    if standing and standing[-1].version != now:
-        point(link_to, standing[-1].version)
-    elif not standing and now is not None:
-        link_to.unlink()
-        flush(home.public)
+    if standing:
+        if standing[-1].version != now:
+            point(link_to, standing[-1].version)
+        if notice.is_dir():
+            shutil.rmtree(notice)
+    elif faces and now != NOTICE:
+        _write_notice(home, faces[-1])
+        point(link_to, NOTICE)
+
+
+def _write_notice(home: Home, withdrawn: PublicFace) -> None:
+    """A folder in the place of a public release, with a database that holds no figure and says why there is none."""
+    notice, draft = home.public / NOTICE, home.public / f"{DRAFT}{NOTICE}"
+    for left in (draft, notice):
+        shutil.rmtree(left, ignore_errors=True)
+    draft.mkdir(mode=0o700)
+    told = {
+        "version": withdrawn.version,
+        "as_of": withdrawn.manifest["as_of"],
+        "month_end": withdrawn.month_end,
+        "status": "withdrawn",
+        "kpi_rows": 0,
+        "suppressed_rows": 0,
+        "revised_pending_rows": 0,
+        "next_revision": withdrawn.next_revision,
+        "reason": withdrawn.withdrawn,
+    }
+    write_notice(draft / DATABASE, _sound(withdrawn), [{**told, "product": product} for product in sorted(withdrawn.included)])
+    seal(draft, ANYBODY)
+    move_into_place(draft, notice)
+
+
+def _sound(face: PublicFace) -> Path | None:
+    """The database of a public release, if it is as it was written."""
+    try:
+        verify_face(face)
+    except PublicError:
+        return None
+    return face.database
 
 
 def withdraw_faces(home: Home, withdrawals: Mapping[str, Withdrawal]) -> None:
