@@ -139,6 +139,7 @@ def test_an_alert_reaches_command_and_webhook_with_personal_values_masked(tmp_pa
         monkeypatch.setenv(alerts.COMMAND, f"tee {told}")
         monkeypatch.setenv(alerts.WEBHOOK, address)
         monkeypatch.setenv(alerts.TOKEN, "let-me-in")
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
         assert alerts.deliver(alert) == ()
     assert got[0]["authorization"] == "Bearer let-me-in" and got[0]["kind"] == "failed" and got[0]["night"] == NIGHT.isoformat()
     for text in (told.read_text(encoding="utf-8"), got[0]["text"]):
@@ -299,6 +300,12 @@ def test_a_restored_home_goes_on_where_the_backup_was_taken(bench: Bench, tmp_pa
     again.home = older
     assert len(again.pool()) == 1 and again.night().rows_accepted == 1
 
+    kept = {p.name for p in (second.folder / "home").iterdir()}
+    assert {"home.json", "receipts.sqlite", "pool", "quarantine", "ledger"} <= kept
+    assert kept.isdisjoint({"warehouse", "dagster", "scratch", ".writer.lock", ".run.lock"})
+    shutil.rmtree(first.folder)
+    backup.restore(target, Home.at(tmp_path / "without the oldest", bench.home.landing))
+
 
 def test_releases_key_and_rights_are_restored_and_the_doctor_agrees(pool: AuditHome, release: Release, tmp_path: Path) -> None:
     published = release()
@@ -408,6 +415,9 @@ def test_the_units_of_systemd_are_right(tmp_path: Path) -> None:
     checked = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *(str(tmp_path / u.name) for u in units)], capture_output=True, text=True, check=False
     )
+    services = [unit.read_text(encoding="utf-8").splitlines() for unit in units if unit.suffix == ".service"]
+    closed = ("IPAddressDeny=any", "IPAddressAllow=localhost", "UMask=0077", "User=pool", "EnvironmentFile=-/etc/police-pool/environment")
+    assert all(line in service for service in services for line in closed)
     complaints = [line for line in checked.stderr.splitlines() if any(unit.name in line for unit in units)]
     assert checked.returncode == 0 and complaints == [], checked.stderr
 

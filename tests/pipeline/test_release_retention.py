@@ -7,10 +7,14 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from audit_home import NIGHT, AuditHome, contract
+from typer.testing import CliRunner
 
+from dagster_project.cli import app
+from dagster_project.contracts import load
 from dagster_project.home import Home
 from dagster_project.ingest.receipts import BatchReceipt, FileReceipt, Receipts
 from dagster_project.ledger import entries
@@ -80,7 +84,9 @@ def _delivered(home: Home, name: str, night: dt.date, status: str, content: byte
     return file
 
 
-def test_deliveries_go_only_when_asked_when_old_and_when_these_very_bytes_were_ingested(pool: AuditHome, release: Publish) -> None:
+def test_deliveries_go_only_when_asked_when_old_and_when_these_very_bytes_were_ingested(
+    pool: AuditHome, release: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
     release()
     home = pool.home
     calls = {"glob": "calls/*.csv", "batch": {"path": r"(\d{8})", "format": "%Y%m%d"}, "retention_days": 10}
@@ -90,6 +96,9 @@ def test_deliveries_go_only_when_asked_when_old_and_when_these_very_bytes_were_i
     _delivered(home, "20240110.csv", dt.date(2024, 1, 10), "held")
     _delivered(home, "20240111.csv", dt.date(2024, 1, 11), "ok", b"unit\nB\n")
     assert expired_deliveries(home, [for_ever]) == [] and expired_deliveries(home, [keeping]) == [old]
+    monkeypatch.setattr(load, "load_catalogue", lambda: SimpleNamespace(contracts=[keeping]))
+    dry = CliRunner().invoke(app, ["prune", "--home", str(pool.root), "--deliveries", "--dry-run"]).output
+    assert f"would go: {old}" in dry and "names no retention" in dry and old.exists()
     assert prune_landing(home, [keeping]) == [old] and not old.exists()
     assert sorted(p.name for p in old.parent.iterdir()) == ["20240110.csv", "20240111.csv", "20240121.csv"]
     assert entries(home)[-1].about == {"deliveries": ["calls/20240120.csv"]}
