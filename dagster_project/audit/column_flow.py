@@ -73,16 +73,17 @@ def column_flow(
     personal: Mapping[Relation, Iterable[str]],
     kept: Mapping[Relation, Mapping[str, Origins]] | None = None,
     first_made_by: Mapping[Relation, str] | None = None,
+    queries: Queries | None = None,
 ) -> ColumnFlow:
     """Follow the ``personal`` columns through the compiled SQL of ``models``.
 
     ``columns`` are those of every relation that a model may read, other models included; a relation that is not among them has any
     column that is asked of it. ``personal`` names every relation that is given, those without personal columns too; ``kept`` those of which
     it is known what they carry. ``first_made_by`` is the SQL that made the rows of a table which its model now only replaces in part: such
-    a model carries what either carries, and may read its own table. Raises ColumnFlowError for SQL that does not parse, that reads files or
+    a model carries what either carries, and may read its own table. ``queries`` (of the same columns) spares who asks again the parsing. Raises ColumnFlowError for SQL that does not parse, that reads files or
     what nobody made, or that reads itself in a circle.
     """
-    analysis = _Analysis(models, columns, first_made_by or {})
+    analysis = _Analysis(models, queries or Queries(columns), first_made_by or {})
     for relation, names in personal.items():
         analysis.carried[relation] = {name: frozenset({f"{relation.name}.{name}"}) for name in names}
         analysis.read_from[relation] = ()
@@ -94,9 +95,43 @@ def column_flow(
 
 
 @dataclass
+class Queries:
+    """The SQL of models, parsed once however often it is followed. ``columns`` are those of every relation that a model may read."""
+
+    columns: Mapping[Relation, Sequence[str]]
+    _trees: dict[str, exp.Expr] = field(default_factory=dict)
+    _read: dict[str, tuple[Relation, ...]] = field(default_factory=dict)
+    _scopes: dict[str, list[Scope]] = field(default_factory=dict)
+
+    def read(self, sql: str) -> tuple[Relation, ...]:
+        """The tables that it reads."""
+        if sql not in self._read:
+            self._trees[sql] = parse_one(sql, dialect=DIALECT)
+            self._read[sql] = tuple(sorted(_relations(self._trees[sql])))
+        return self._read[sql]
+
+    def scopes(self, sql: str) -> list[Scope]:
+        """Its queries, innermost first."""
+        if sql not in self._scopes:
+            schema: dict[str, dict[str, dict[str, str]]] = {}
+            for parent in self.read(sql):
+                if parent in self.columns:
+                    schema.setdefault(parent.schema, {})[parent.name] = dict.fromkeys(self.columns[parent], "text")
+            qualified = qualify(
+                _addressed(self._trees[sql]),
+                dialect=DIALECT,
+                schema=dict(schema),
+                validate_qualify_columns=False,
+                quote_identifiers=False,
+            )
+            self._scopes[sql] = traverse_scope(qualified)
+        return self._scopes[sql]
+
+
+@dataclass
 class _Analysis:
     models: Mapping[Relation, str]
-    columns: Mapping[Relation, Sequence[str]]
+    queries: Queries
     first_made_by: Mapping[Relation, str]
     carried: dict[Relation, dict[str, Origins]] = field(default_factory=dict)
     read_from: dict[Relation, tuple[Relation, ...]] = field(default_factory=dict)
@@ -121,31 +156,29 @@ class _Analysis:
     def _follow_model(self, relation: Relation) -> None:
         """A table that its model makes again in part: what it carried first, and what each build after that can add."""
         sql, first = self.models[relation], self.first_made_by.get(relation)
-        tree = parse_one(sql, dialect=DIALECT)
-        read, outputs = self._read_by(relation, tree), {}
+        read = self._followed(relation, self.queries.read(sql))
+        outputs: dict[str, Origins] = {}
         if first is not None and first != sql:
-            first_tree = parse_one(first, dialect=DIALECT)
-            read_first = self._read_by(relation, first_tree)
+            read_first = self._followed(relation, self.queries.read(first))
             if relation in read_first:
                 raise ColumnFlowError(f"{relation} reads itself where it is made first")
-            outputs = self._outputs(first_tree, read_first)
-            read = sorted({*read, *read_first})
+            outputs = self._outputs(first)
+            read = tuple(sorted({*read, *read_first}))
         elif relation in read:
             raise ColumnFlowError(f"{relation} reads itself, and what made its first rows is not known: build it anew (--full-refresh)")
         self.read_from[relation] = tuple(parent for parent in read if parent != relation)
         if relation not in read:
-            self.carried[relation] = _either(outputs, self._outputs(tree, read))
+            self.carried[relation] = _either(outputs, self._outputs(sql))
             return
         for _ in range(ROUNDS):
             self.carried[relation] = outputs
-            outputs = _either(outputs, self._outputs(tree.copy(), read))
+            outputs = _either(outputs, self._outputs(sql))
             if outputs == self.carried[relation]:
                 return
         raise ColumnFlowError(f"{relation} reads itself in a way that cannot be followed")
 
-    def _read_by(self, relation: Relation, tree: exp.Expr) -> list[Relation]:
+    def _followed(self, relation: Relation, read: tuple[Relation, ...]) -> tuple[Relation, ...]:
         """What a model reads, all of it followed before."""
-        read = sorted(_relations(tree))
         for parent in read:
             if parent not in self.models and parent not in self.carried:
                 raise ColumnFlowError(f"{relation} reads {parent}, which no model makes")
@@ -153,28 +186,16 @@ class _Analysis:
                 self.follow(parent)
         return read
 
-    def _outputs(self, tree: exp.Expr, read: Sequence[Relation]) -> dict[str, Origins]:
-        if not any(any(self.carried.get(parent, {}).values()) for parent in read):
+    def _outputs(self, sql: str) -> dict[str, Origins]:
+        if not any(any(self.carried.get(parent, {}).values()) for parent in self.queries.read(sql)):
             return {}
-        schema: dict[str, dict[str, dict[str, str]]] = {}
-        for parent in read:
-            if parent in self.columns:
-                schema.setdefault(parent.schema, {})[parent.name] = dict.fromkeys(self.columns[parent], "text")
-        qualified = qualify(
-            _addressed(tree),
-            dialect=DIALECT,
-            schema=dict(schema),
-            validate_qualify_columns=False,
-            quote_identifiers=False,
-        )
-        scopes = _Scopes(self.carried)
-        root = None
-        for scope in traverse_scope(qualified):
-            scopes.follow(scope)
-            root = scope
-        if root is None:
+        queries = self.queries.scopes(sql)
+        if not queries:
             raise ColumnFlowError("a model without a query")
-        return {name: origins for name, origins in scopes.outputs[id(root.expression)] if origins}
+        followed = _Scopes(self.carried)
+        for query in queries:
+            followed.follow(query)
+        return {name: origins for name, origins in followed.outputs[id(queries[-1].expression)] if origins}
 
 
 def _either(one: Mapping[str, Origins], other: Mapping[str, Origins]) -> dict[str, Origins]:

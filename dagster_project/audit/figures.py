@@ -5,6 +5,7 @@ what units print agrees. One query each for all products.
 from __future__ import annotations
 
 import datetime as dt
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -142,7 +143,7 @@ def implausible_figures(candidate: Candidate) -> Rows | None:
     if relations is None:
         return None
     kpi, counts, catalogue, unit = relations
-    unusual = unusual_days(candidate)
+    unusual = sorted(unusual_days(candidate))
     rows = candidate.rows(
         f"""
         with last_day as (
@@ -165,11 +166,11 @@ def implausible_figures(candidate: Candidate) -> Rows | None:
     return _by_product(found)
 
 
-def _implausible(periods: Sequence[dict[str, Any]], unusual: Collection[dt.date]) -> list[dict[str, Any]]:
+def _implausible(periods: Sequence[dict[str, Any]], unusual: Sequence[dt.date]) -> list[dict[str, Any]]:
     def is_ordinary(period: Mapping[str, Any]) -> bool:
         first: dt.date = period["period_start"]
         last_day: dt.date = period["period_end"]
-        touched = sum(first <= day <= last_day for day in unusual)
+        touched = bisect_right(unusual, last_day) - bisect_left(unusual, first)
         return touched < max(UNUSUAL_DAYS_IN_WEEK, ((last_day - first).days + 1) / 4)
 
     *before, last = periods

@@ -6,6 +6,7 @@ import datetime as dt
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ class GateReport:
     waivers: tuple[Waiver, ...] = ()
     """Those that were listed, whether or not they were needed."""
 
-    @property
+    @cached_property
     def held(self) -> dict[str, str]:
         """Held product to the reasons, in words."""
         return {product: reason for product, verdicts in self.of_product.items() if (reason := reason_to_hold(verdicts))}

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import duckdb
 
 from dagster_project.audit.candidate import Candidate, CandidateRefusedError, sql_text
-from dagster_project.audit.column_flow import ROUNDS, ColumnFlow, ColumnFlowError, Relation, column_flow
+from dagster_project.audit.column_flow import ROUNDS, ColumnFlow, ColumnFlowError, Queries, Relation, column_flow
 from dagster_project.audit.lineage import ABOUT_THE_POOL, POOL_SOURCE, PUBLISHED_FOR_ALL, Lineage, Node
 from dagster_project.audit.register import PRODUCT_CHECKS
 from dagster_project.audit.verdict import NOT_AUDITED, Verdict, first_line
@@ -99,9 +99,10 @@ def followed(
     known: dict[Relation, Mapping[str, frozenset[str]]] = {
         r: {n: origins[n] for n in names if n in origins} for r, names in columns.items() if r.schema == LAST_BUILD
     }
+    queries = Queries(columns)
     kept = known | {Relation(LAST_BUILD, r.name): {} for r in models}
     for _ in range(ROUNDS):
-        flow = column_flow(models, columns, given, kept, first)
+        flow = column_flow(models, columns, given, kept, first, queries)
         carried = {Relation(LAST_BUILD, r.name): {c: o for c, o in flow.carried[r].items() if o} for r in models}
         if all(kept[r] == columns_of for r, columns_of in carried.items()):
             return flow
