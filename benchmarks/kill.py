@@ -1,9 +1,10 @@
-"""A night killed at any moment loses nothing: killed at random moments, or right at the commit points.
+"""A night killed at any moment loses nothing: killed at random moments, amid one of its phases, or right at the commit points.
 
-``python -m benchmarks.kill [--kills N] [--seed N] [--scratch DIR] [--points | --points-in-turn]``
+``python -m benchmarks.kill [--kills N] [--seed N] [--scratch DIR] [--phase NAME | --points | --points-in-turn]``
 
 A small city is processed up to its last night but one; its last night is then run, killed up to four times in turn, and run to its end, from
-the same start each time. Half of the kills take the run's process alone, half take all that it started. After every kill the current
+the same start each time. With ``--phase`` (start, ingest, pool, dbt, gate and release) every night is killed once, at moments spread evenly over
+the processor time of that phase: short phases are hardly hit by chance. Half of the kills take the run's process alone, half take all that it started. After every kill the current
 release must be whole and of one night and no process may be left, and the run that ends must arrive at the same content, the same pool
 and the same files as a night that nobody disturbed. Runs, dbt and Great Expectations are forked from a process that has imported
 everything, so that the moments fall on work; nothing in the project knows that it is watched. What was tried stands in DIR/state.json:
@@ -25,7 +26,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -37,7 +39,7 @@ from dagster_project.city.simulate import FIRST_NIGHT, simulate
 from dagster_project.contracts import load
 from dagster_project.home import Home
 from dagster_project.ingest.receipts import Receipts
-from dagster_project.progress import to_stderr
+from dagster_project.progress import Progress, to_stderr
 from dagster_project.release import current_release, verify
 from dagster_project.with_parent import end_with_parent
 
@@ -48,6 +50,9 @@ DIFFERS_BY_RUN = ("dagster/", "last_run.log", "ledger/torn-", "warehouse/dbt_tar
 NIGHTS = (FIRST_NIGHT, NIGHT)
 MOST_IN_TURN = 4
 OF_THE_NEWEST = 0.3
+MARK = "> "
+BEFORE_THE_STEPS, AMID_INGEST = "before the steps", "amid ingest"
+INTO_INGEST = 0.1
 BEFORE_THE_SWITCH, AFTER_THE_SWITCH = OF_THE_SWITCH = ("before the switch", "after the switch")
 Hook = Callable[[], None]
 
@@ -174,13 +179,15 @@ def import_everything(home: Home) -> None:
 def start_run(home: Home, night: dt.date, hook: Hook | None = None) -> int:
     """The process id, and process group, of a run of the night that has just begun."""
     sys.stdout.flush()
+    run_log = home.root.parent / "run.log"
+    run_log.write_text("", encoding="utf-8")  # of the run before nothing may be read
     child = os.fork()
     if child:
         return child
     status = 1
     try:
         os.setsid()
-        with (home.root.parent / "run.log").open("w", encoding="utf-8") as log:
+        with run_log.open("a", encoding="utf-8") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
             to_stderr()
@@ -195,6 +202,25 @@ def start_run(home: Home, night: dt.date, hook: Hook | None = None) -> int:
         os._exit(status)
 
 
+def mark_phases() -> None:
+    """Let a run say in its log which phase begins."""
+    original = Progress.phase
+
+    @contextmanager
+    def phase(self: Progress, name: str) -> Iterator[None]:
+        print(f"{MARK}{name}", file=sys.stderr, flush=True)
+        with original(self, name):
+            yield
+
+    Progress.phase = phase  # type: ignore[method-assign]
+
+
+def phases_begun(home: Home) -> list[str]:
+    """The phases that the last run has come to, in order."""
+    lines = (home.root.parent / "run.log").read_text(encoding="utf-8").splitlines()
+    return list(dict.fromkeys(line.removeprefix(MARK) for line in lines if line.startswith(MARK)))
+
+
 def run_to_the_end(home: Home, night: dt.date) -> float:
     """The processor seconds of an undisturbed run."""
     _, status, used = os.wait4(start_run(home, night), 0)
@@ -206,8 +232,25 @@ def run_to_the_end(home: Home, night: dt.date) -> float:
 def killed_at(home: Home, night: dt.date, seconds: float, *, alone: bool) -> bool:
     """Start the night and kill it after so many processor seconds of all that it started, its process alone or everything; False when it had
     ended by then."""
-    child = start_run(home, night)
-    while _processor_seconds(child) < seconds:
+    child = start_run(home, night, mark_phases)
+    return _killed_when(lambda: _processor_seconds(child) >= seconds, home, child, alone=alone)
+
+
+def killed_in(home: Home, night: dt.date, phase: str, seconds: float, *, alone: bool) -> bool:
+    """The same, so many processor seconds after a phase has begun."""
+    child = start_run(home, night, mark_phases)
+    begun: list[float] = []
+
+    def is_time() -> bool:
+        if not begun and phase in phases_begun(home):
+            begun.append(_processor_seconds(child))
+        return bool(begun) and _processor_seconds(child) - begun[0] >= seconds
+
+    return _killed_when(is_time, home, child, alone=alone)
+
+
+def _killed_when(is_time: Callable[[], bool], home: Home, child: int, *, alone: bool) -> bool:
+    while not is_time():
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             if status != 0:
@@ -218,6 +261,20 @@ def killed_at(home: Home, night: dt.date, seconds: float, *, alone: bool) -> boo
     os.waitpid(child, 0)
     _expect_no_process(child)
     return True
+
+
+def seconds_of_phases(home: Home, night: dt.date) -> dict[str, float]:
+    """The processor seconds of an undisturbed run from the beginning of each phase to that of the next."""
+    child = start_run(home, night, mark_phases)
+    begun: dict[str, float] = {}
+    latest = 0.0
+    while not os.waitpid(child, os.WNOHANG)[0]:
+        latest = _processor_seconds(child) or latest
+        for name in phases_begun(home):
+            begun.setdefault(name, latest)
+        time.sleep(0.005)
+    ends = [*list(begun.values())[1:], latest]
+    return {name: end - begin for (name, begin), end in zip(begun.items(), ends, strict=True)}
 
 
 def killed_by(home: Home, night: dt.date, hook: Hook) -> None:
@@ -395,6 +452,7 @@ class State:
     expected: Arrived
     nights: int = 0
     kills: list[dict[str, Any]] = field(default_factory=list)
+    phases: dict[str, float] = field(default_factory=dict)
 
 
 class Experiment:
@@ -458,10 +516,44 @@ class Experiment:
             if not killed_at(self.home, NIGHT, second, alone=alone):
                 self.compare()
                 return
-            amid = _furthest(self.home.root.parent / "run.log")
-            made.append({"night": self.state.nights, "second": round(second, 3), "alone": alone, "amid": amid})
+            made.append({"night": self.state.nights, "second": round(second, 3), "alone": alone, "amid": self._amid()})
             expect_whole_release(self.home, NIGHTS)
         self.settle()
+
+    def _amid(self) -> str:
+        return ([BEFORE_THE_STEPS, *phases_begun(self.home)])[-1]
+
+    def amid_phase(self, phase: str, kills: int) -> None:
+        """Kill as many nights once each, at moments spread evenly over a phase, and run each to its end."""
+        if not self.state.phases:
+            self.put_back()
+            self.state.phases = seconds_of_phases(self.home, NIGHT)
+            self._save()
+        if phase not in self.state.phases:
+            raise SystemExit(f"a night has no phase {phase!r}; it has {', '.join(self.state.phases)}")
+        while (done := len(self.aimed_at(phase))) < kills:
+            chance = random.Random(f"{self.state.seed} {phase} {done}")
+            second, alone = self.state.phases[phase] * (done + chance.random()) / kills, bool(done % 2)
+            self.put_back()
+            kill: dict[str, Any] = {"night": self.state.nights, "aimed": phase, "second": round(second, 3), "alone": alone}
+            problem = self._problem(lambda kill=kill, second=second, alone=alone: self._kill_once(kill, phase, second, alone))  # type: ignore[misc]
+            if problem:
+                shutil.copytree(self.home.root, self._start.with_name(f"failed-{self.state.nights}"), symlinks=True, dirs_exist_ok=True)
+            self.state.kills.append({**kill, "problem": problem})
+            self.state.nights += 1
+            self._save()
+            print(json.dumps(self.state.kills[-1]), file=sys.stderr, flush=True)
+
+    def _kill_once(self, kill: dict[str, Any], phase: str, second: float, alone: bool) -> None:
+        if not killed_in(self.home, NIGHT, phase, second, alone=alone):
+            raise NotConvergedError("the night had ended before it was killed")
+        kill["amid"] = self._amid()
+        expect_whole_release(self.home, NIGHTS)
+        self.settle()
+
+    def aimed_at(self, phase: str) -> list[dict[str, Any]]:
+        """The kills that were meant for a phase."""
+        return [kill for kill in self.state.kills if kill.get("aimed") == phase]
 
     def _problem(self, work: Hook) -> str:
         try:
@@ -486,13 +578,15 @@ class Experiment:
         Once its candidate is built the night is gone on with at its last step, which costs a third.
         """
         self.put_back()
+        killed_in(self.home, NIGHT, "ingest", INTO_INGEST, alone=False)
+        expect_whole_release(self.home, NIGHTS[:1])
         points = commit_points()
         for name, hook in points.items():
             killed_by(self.home, NIGHT, _first(publish_alone, hook) if name in OF_THE_SWITCH else hook)
             expect_whole_release(self.home, NIGHTS[1:] if name == AFTER_THE_SWITCH else NIGHTS[:1])
         os.waitpid(start_run(self.home, NIGHT, publish_alone), 0)
         self.compare()
-        return list(points)
+        return [AMID_INGEST, *points]
 
     def _save(self) -> None:
         draft = self._file.with_suffix(".tmp")
@@ -500,19 +594,11 @@ class Experiment:
         draft.replace(self._file)
 
 
-def _furthest(log: Path) -> str:
-    """How far a killed run had come by what it said."""
-    lines = [line.strip() for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("  ")]
-    if not lines:
-        return "start"
-    last = lines[-1]
-    return "ingest" if ", ok" in last or " rows in " in last else last.partition(":")[0].split(" ")[0]
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kill", description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--phase", help="amid this phase, each night once")
     parser.add_argument("--points", action="store_true", help="at the commit points, each from the start, instead of at random moments")
     parser.add_argument("--points-in-turn", action="store_true", help="one night at all of the commit points")
     parser.add_argument("--scratch", type=Path)
@@ -523,10 +609,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             tried = experiment.at_points_in_turn() if asked.points_in_turn else experiment.at_points()
             print(json.dumps(tried))
             return
-        experiment.at_random(asked.kills)
-        kills, nights = experiment.state.kills, experiment.state.nights
+        if asked.phase:
+            experiment.amid_phase(asked.phase, asked.kills)
+        else:
+            experiment.at_random(asked.kills)
+        kills = experiment.aimed_at(asked.phase) if asked.phase else experiment.state.kills
+        nights = len({kill["night"] for kill in kills})
         wrong = [kill for kill in kills if kill["problem"]]
-        amid = ", ".join(f"{name} {count}" for name, count in Counter(k["amid"] for k in kills).most_common())
+        amid = ", ".join(f"{name} {count}" for name, count in Counter(k.get("amid", "nothing") for k in kills).most_common())
         alone = sum(kill["alone"] for kill in kills)
         print(f"{len(kills)} kills ({alone} of the run's process alone) of {nights} nights, {len(wrong)} not recovered; amid: {amid}")
         if wrong:

@@ -3,8 +3,8 @@
 ``python -m benchmarks.readers [--readers N] [--publishes N] [--rollbacks N]``
 
 Processes open ``published/current/kpi.duckdb`` again and again, half of them by path as an analyst's program would, half through the project,
-while candidates of a small home made by hand are published one night after the other, some releases are rolled back, and old ones are
-removed. Every reader compares the version and the night of every table that it reads, and the figures with those of that night.
+while prepared candidates of a small home made by hand are published one night after the other, some releases are rolled back, and old ones
+are removed. Every reader compares the version and the night of every table that it reads, and the figures with those of that night.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import datetime as dt
 import json
 import multiprocessing
+import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -86,6 +87,26 @@ def _read_without_pause(root: Path, by: str, stop: Any, outcome: Any) -> None:
     outcome.put(Read(by, reads, len(seen), longest, (*faults[:FAULTS_KEPT], *([f"{len(faults)} faults in all"] if faults else []))))
 
 
+class Prepared:
+    """Candidates of a home by night, built before anybody reads, with the pool and the control tables that they were built from."""
+
+    def __init__(self, pool: Any, kept: Path, nights: Sequence[dt.date]) -> None:
+        self._kept = kept
+        self._places = (pool.home.pool, pool.home.warehouse)
+        for night in nights:
+            pool.build(night)
+            for place in self._places:
+                shutil.copytree(place, self._of(night) / place.name)
+
+    def put_in_place(self, night: dt.date) -> None:
+        for place in self._places:
+            shutil.rmtree(place)
+            (self._of(night) / place.name).rename(place)
+
+    def _of(self, night: dt.date) -> Path:
+        return self._kept / night.isoformat()
+
+
 def measure(scratch: Path, worker: Worker, readers: int, publishes: int, rollbacks: int) -> tuple[list[Read], dict[str, float]]:
     """What every reader met, and what was done meanwhile."""
     from tests.audit_home import AuditHome
@@ -98,8 +119,11 @@ def measure(scratch: Path, worker: Worker, readers: int, publishes: int, rollbac
         context.Process(target=_read_without_pause, args=(pool.root, "path" if n % 2 else "project", stop, outcome)) for n in range(readers)
     ]
 
+    nights = [FIRST_NIGHT + dt.timedelta(days=n) for n in range(publishes + 1)]
+    prepared = Prepared(pool, scratch / "prepared", nights)
+
     def publish(night: dt.date) -> None:
-        pool.build(night)
+        prepared.put_in_place(night)
         if not gate_and_publish(pool.home, night, pool.contracts, worker=worker).became_current:
             raise AssertionError(f"the night {night} did not become current")
 
@@ -109,7 +133,7 @@ def measure(scratch: Path, worker: Worker, readers: int, publishes: int, rollbac
     began = time.perf_counter()
     try:
         for n in range(1, publishes + 1):
-            publish(FIRST_NIGHT + dt.timedelta(days=n))
+            publish(nights[n])
             if n * rollbacks // publishes > (n - 1) * rollbacks // publishes:
                 rollback(pool.home, list_releases(pool.home)[-3].version)
     finally:

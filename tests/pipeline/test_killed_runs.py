@@ -10,7 +10,14 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-POINTS = ["pool file swapped, receipt not written", "amid dbt", "release assembled, not in place", "before the switch", "after the switch"]
+POINTS = [
+    "amid ingest",
+    "pool file swapped, receipt not written",
+    "amid dbt",
+    "release assembled, not in place",
+    "before the switch",
+    "after the switch",
+]
 A_CHILD_OF_A_RUN = """
 import time
 from dagster_project.with_parent import end_with_parent
