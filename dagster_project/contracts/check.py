@@ -14,7 +14,7 @@ from sqlglot.errors import SqlglotError
 from dagster_project.contracts.conditions import ConditionError, check_condition
 from dagster_project.contracts.entities import PSEUDONYM, Entity, EntityColumn
 from dagster_project.contracts.model import DECLARED, LOCAL_PREFIX, Column, Contract, Format
-from dagster_project.contracts.patterns import PatternError, find, groups_of
+from dagster_project.contracts.patterns import PatternError, between_slashes, find, groups_of
 from dagster_project.contracts.personal import personal_kind
 from dagster_project.contracts.problems import DocumentPath, Finding, did_you_mean
 from dagster_project.contracts.units import UNITS, UnitError, factor
@@ -61,9 +61,9 @@ def _format(shape: Format, at: DocumentPath, contract: Contract) -> Iterator[Fin
     if not _is_encoding(shape):
         hint = did_you_mean(shape.encoding, COMMON_ENCODINGS)
         yield Finding((*at, "encoding"), f"'{shape.encoding}' is not an encoding of text", hint)
-    if shape.sheet and shape.sheet.startswith("/"):
+    if shape.sheet and (expression := between_slashes(shape.sheet)) is not None:
         try:
-            groups_of(shape.sheet.strip("/"))
+            groups_of(expression)
         except PatternError as wrong:
             yield Finding((*at, "sheet"), str(wrong))
     if shape.names and shape.header_rows == 0:

@@ -35,6 +35,11 @@ def _compiled(pattern: str) -> Any:
         ) from None
 
 
+def between_slashes(text: str) -> str | None:
+    """The expression in ``/expression/``; None for a text that is meant as it stands."""
+    return text[1:-1] if len(text) > 1 and text.startswith("/") and text.endswith("/") else None
+
+
 def groups_of(pattern: str) -> int:
     """How many groups an expression has. Raises PatternError."""
     return int(_compiled(pattern).groups)

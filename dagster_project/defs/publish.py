@@ -135,7 +135,7 @@ class PublishComponent(dg.Component):
                     home, as_of(context), contracts, worker=expectations_worker.worker, key_id=_hash_key_ids(home), progress=PROGRESS.say
                 )
             about = {"version": result.version, "new": result.is_new, "held": sorted(result.report.held)}
-            record(home, "run", {"run": context.run_id, "step": "publish", "night": as_of(context).isoformat(), **about})
+            record(home, "run", {"run": context.run.run_id, "step": "publish", "night": as_of(context).isoformat(), **about})
             for product, reason in result.report.held.items():
                 context.log.warning(f"{product} is held: {reason}")
             if result.became_current and (alert := alert_of_release(home, result.release, tuple(result.report.held))):

@@ -144,7 +144,9 @@ def ingest_step(domain: str, contracts: list[Contract], entities: dict[str, Enti
                     for message in result.messages:
                         context.log.warning(message)
                     yield from _events(contract, result)
-            record(home, "run", {"run": context.run_id, "step": f"ingest_{domain}", "night": night.isoformat(), **_as_recorded(results)})
+            record(
+                home, "run", {"run": context.run.run_id, "step": f"ingest_{domain}", "night": night.isoformat(), **_as_recorded(results)}
+            )
 
     return _ingest
 

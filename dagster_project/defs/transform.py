@@ -140,7 +140,7 @@ class PoolDbtComponent(DbtProjectComponent):
             events = list(command.cli([*arguments, *anew], context=context, target_path=home.dbt_target).stream())
             seal_candidate(home, builder_version())
             anew_or_on = "anew" if anew else "on the last build"
-            record(home, "run", {"run": context.run_id, "step": "transform", "night": as_of(context).isoformat(), "built": anew_or_on})
+            record(home, "run", {"run": context.run.run_id, "step": "transform", "night": as_of(context).isoformat(), "built": anew_or_on})
         facts = table_facts(home.candidate, read_lineage(home.dbt_target / "manifest.json"))
         for event in events:
             yield _with_facts(event, facts)

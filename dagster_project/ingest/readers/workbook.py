@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from dagster_project.contracts.model import Format
-from dagster_project.contracts.patterns import find
+from dagster_project.contracts.patterns import between_slashes, find
 from dagster_project.ingest.decode import ZIP_ERRORS, ByteStream, Limits, read_whole
 from dagster_project.ingest.readers import calamine_worker
 from dagster_project.ingest.readers.header import MergedRange, Request, join_levels, normalise_name, pick_columns
@@ -152,8 +152,8 @@ def _choose_sheet(sheets: list[tuple[str, bool, bool]], wanted: str | None) -> s
         if not visible:
             raise UnreadableFile("the workbook has no visible sheet; name one under 'sheet'")
         return visible[0]
-    if len(wanted) > 1 and wanted.startswith("/") and wanted.endswith("/"):
-        matching = [name for name in names if find(wanted[1:-1], name)]
+    if (expression := between_slashes(wanted)) is not None:
+        matching = [name for name in names if find(expression, name)]
     else:
         matching = [name for name in names if normalise_name(name) == normalise_name(wanted)]
     if len(matching) != 1:
