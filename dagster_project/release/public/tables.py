@@ -8,13 +8,16 @@ so a solver that errs can hide too much, never too little.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, hstack, identity, vstack
+from scipy.sparse.csgraph import connected_components
 
 from dagster_project.release.public.knowledge import Knowledge
 from dagster_project.release.public.model import BITS, MONTHS, TOP
@@ -41,30 +44,31 @@ def shown(knowledge: Knowledge, sums: Sequence[Sum]) -> list[bool]:
     for is_of_city in (False, True):
         chosen = [number for number, one in enumerate(sums) if (one.at == TOP) == is_of_city]
         if chosen:
-            program = _Program(knowledge, [sums[number] for number in chosen], is_of_city)
-            for number, is_shown in zip(chosen, program.reaches(False) & program.reaches(True), strict=True):
-                found[number] = bool(is_shown)
+            for of_component, component in _Numbers(knowledge, [sums[number] for number in chosen], is_of_city).components():
+                both = component.reaches(False)
+                both[both] = component.reaches(True)[both]
+                for at in of_component[both].tolist():
+                    found[chosen[at]] = True
     return found
 
 
-class _Program:
-    """All numbers of a group of counts, in one line: by count, by county (and what the city counts beside them), by month."""
+@dataclass(frozen=True)
+class _Component:
+    """Numbers that hang together: ``equal @ x = total``, ``order @ x >= least``, between ``low`` and ``high``; what is added to each sum."""
 
-    def __init__(self, knowledge: Knowledge, sums: Sequence[Sum], is_of_city: bool) -> None:
-        self.names = sorted(knowledge.amounts)
-        self.of_name = {name: at for at, name in enumerate(self.names)}
-        self.rows = len(knowledge.leaves) + knowledge.has_rest
-        self.amount = np.concatenate([knowledge.amounts[name].ravel() for name in self.names])
-        self.low = np.zeros_like(self.amount)
-        self.high = np.full(len(self.amount), np.inf)
-        self._fix_what_stands(knowledge, is_of_city)
-        self.equal = self._matrix(self._printed(knowledge))
-        self.order = self._matrix(self._orders(knowledge))
-        self.total = self.equal @ self.amount
-        self.sums = self._matrix([self._sum(one) for one in sums])
+    low: Numbers
+    high: Costs
+    equal: csr_array
+    total: Numbers
+    order: csr_array
+    least: Numbers
+    sums: csr_array
+    added: Numbers
 
     def reaches(self, is_enough: bool) -> npt.NDArray[np.bool_]:
         """Which sums are 0, or enough, in some table."""
+        if not self.sums.shape[1]:
+            return self._reached(np.zeros(0, dtype=np.int64), is_enough)
         reached = np.zeros(self.sums.shape[0], dtype=bool)
         tried = np.zeros_like(reached)
         while not tried.all():
@@ -77,38 +81,88 @@ class _Program:
             tried |= reached
         return reached
 
+    def _reached(self, table: Numbers, is_enough: bool) -> npt.NDArray[np.bool_]:
+        reached = self.sums @ table + self.added
+        return np.asarray(reached >= SMALLEST_SAFE if is_enough else reached == 0)
+
     def _reached_by(self, wanted: Numbers, is_enough: bool) -> npt.NDArray[np.bool_]:
-        """What a table in which the wanted sums are as small, or together as large as matters, is found to reach."""
-        sums = self.sums[wanted]
-        cost = np.concatenate([np.zeros(len(self.amount)), -np.ones(len(wanted))]) if is_enough else sums.sum(axis=0).astype(float)
-        constraints = [LinearConstraint(self._wider(self.equal, cost), self.total, self.total)]
-        if self.order.shape[0]:
-            constraints.append(LinearConstraint(self._wider(self.order, cost), 0, np.inf))
-        low, high = self.low.astype(float), self.high
-        if is_enough:
-            capped = csr_array(
-                (-np.ones(len(wanted)), (range(len(wanted)), range(len(self.amount), len(cost)))), shape=(len(wanted), len(cost))
-            )
-            constraints.append(LinearConstraint(self._wider(sums, cost) + capped, 0, np.inf))
-            low, high = np.append(low, np.zeros(len(wanted))), np.append(high, np.full(len(wanted), float(SMALLEST_SAFE)))
+        """What a table reaches in which the wanted sums are as small as can be, or as many of them as can be large enough."""
+        sums, size = self.sums[wanted], len(self.low)
+        more = len(wanted) if is_enough else 0
+        cost = np.concatenate([np.zeros(size), -np.ones(more)]) if is_enough else sums.sum(axis=0).astype(float)
+        constraints = []
+        for rows, least, most in ((self.equal, self.total, self.total), (self.order, self.least, np.inf)):
+            if rows.shape[0]:
+                constraints.append(LinearConstraint(_wider(rows, more), least, most))
+        if more:
+            capped = hstack([sums, -identity(more, dtype=np.int64, format="csr")])
+            constraints.append(LinearConstraint(capped, -self.added[wanted], np.inf))
+        bounds = Bounds(np.append(self.low, np.zeros(more)), np.append(self.high, np.full(more, float(SMALLEST_SAFE))))
         for is_whole in (0, 1):
-            answer = milp(
-                cost,
-                constraints=constraints,
-                bounds=Bounds(low, high),
-                integrality=np.full(len(cost), is_whole),
-                options={"node_limit": NODES},
-            )
+            kinds = np.full(len(cost), is_whole)
+            answer = milp(cost, constraints=constraints, bounds=bounds, integrality=kinds, options={"node_limit": NODES})
             if answer.x is not None:
-                table = np.rint(answer.x[: len(self.amount)]).astype(np.int64)
+                table = np.rint(answer.x[:size]).astype(np.int64)
                 if self._agrees(table):
-                    reached = self.sums @ table
-                    return np.asarray(reached >= SMALLEST_SAFE if is_enough else reached == 0)
+                    return self._reached(table, is_enough)
         return np.zeros(self.sums.shape[0], dtype=bool)
 
     def _agrees(self, table: Numbers) -> bool:
         inside = (table >= self.low).all() and (table <= self.high).all()
-        return bool(inside and (self.equal @ table == self.total).all() and (self.order @ table >= 0).all())
+        return bool(inside and (self.equal @ table == self.total).all() and (self.order @ table >= self.least).all())
+
+
+def _wider(rows: csr_array, more: int) -> csr_array:
+    """The same rows, over more columns."""
+    return csr_array((rows.data, rows.indices, rows.indptr), shape=(rows.shape[0], rows.shape[1] + more))
+
+
+class _Numbers:
+    """All numbers of a group of counts, in one line: by count, by county (and what the city counts beside them), by month."""
+
+    def __init__(self, knowledge: Knowledge, sums: Sequence[Sum], is_of_city: bool) -> None:
+        self.names = sorted(knowledge.amounts)
+        self.of_name = {name: at for at, name in enumerate(self.names)}
+        self.rows = len(knowledge.leaves) + knowledge.has_rest
+        self.amount = np.concatenate([knowledge.amounts[name].ravel() for name in self.names])
+        self.low = np.zeros_like(self.amount)
+        self.high = np.full(len(self.amount), np.inf)
+        self._fix_what_stands(knowledge, is_of_city)
+        self.equal = self._matrix(self._printed(knowledge))
+        self.order = self._matrix(self._orders(knowledge))
+        self.sums = self._matrix([self._sum(one) for one in sums])
+
+    def components(self) -> Iterator[tuple[Numbers, _Component]]:
+        """The sums that hang together by numbers that can change, with all that is known of these."""
+        columns = np.flatnonzero(self._can_change())
+        equal, order, sums = (rows[:, columns] for rows in (self.equal, self.order, self.sums))
+        links = vstack([equal, order, sums]).tocsr()
+        ends = np.cumsum([0, equal.shape[0], order.shape[0], sums.shape[0], len(columns)])
+        square = csr_array(
+            (np.ones(links.nnz), links.indices + ends[3], np.append(links.indptr, [links.nnz] * len(columns))), shape=(ends[4],) * 2
+        )
+        number, of_node = connected_components(square, directed=False)
+        members = [_by_component(of_node[start:end], number) for start, end in pairwise(ends)]
+        amount, total = self.amount[columns], equal @ self.amount[columns]
+        least = order @ amount - self.order @ self.amount
+        added = self.sums @ self.amount - sums @ amount
+        for of_equal, of_order, of_sums, at in zip(*members, strict=True):
+            if len(of_sums):
+                known = (equal[of_equal][:, at], total[of_equal], order[of_order][:, at], least[of_order])
+                inside = columns[at]
+                yield of_sums, _Component(self.low[inside], self.high[inside], *known, sums[of_sums][:, at], added[of_sums])
+
+    def _can_change(self) -> npt.NDArray[np.bool_]:
+        """Numbers that are not fixed, nor told by a printed sum of which all others are, nor part of one that is 0."""
+        is_open = self.low < self.high
+        is_open[self.equal[np.flatnonzero(self.equal @ self.amount == 0)].indices] = False
+        while True:
+            alone = np.flatnonzero(self.equal @ is_open.astype(np.int64) == 1)
+            told = self.equal[alone].indices
+            told = told[is_open[told]]
+            if not len(told):
+                return is_open
+            is_open[told] = False
 
     def _fix_what_stands(self, knowledge: Knowledge, is_of_city: bool) -> None:
         """Numbers of counties that a count does not have, and what the city counts beside them where a county's figure is wanted, stay as they
@@ -175,7 +229,7 @@ class _Program:
         at = np.repeat(np.arange(len(rows)), [len(c) for c in columns])
         return csr_array((np.concatenate(values), (at, np.concatenate(columns))), shape=(len(rows), len(self.amount)), dtype=np.int64)
 
-    @staticmethod
-    def _wider(rows: csr_array, cost: Costs) -> csr_array:
-        """The same rows over as many columns as there are costs."""
-        return csr_array((rows.data.astype(float), rows.indices, rows.indptr), shape=(rows.shape[0], len(cost)))
+
+def _by_component(component: Numbers, number: int) -> list[Numbers]:
+    order = np.argsort(component, kind="stable")
+    return np.split(order, np.searchsorted(component[order], np.arange(1, number)))
