@@ -173,7 +173,7 @@ def _settle(internal: Internal, fresh: frozenset[str], earlier: Withheld, revise
     standing: set[RowKey] = set() if revises else set(differing)
     while True:
         taken = (tonight.keys() - earlier.figures.keys()) | (differing - standing)
-        figures = {**earlier.figures, **{key: tonight[key] for key in taken}}
+        figures = {**earlier.figures, **{key: figure for key, figure in tonight.items() if key in taken}}
         linked = link((f for f in figures.values() if not definitions[f.kpi_id].withheld), definitions, parent)
         hidden, printed = ({linked.cells[key] for key in keys if key in linked.cells} for keys in (earlier.hidden, earlier.printed))
         rows_of = {
