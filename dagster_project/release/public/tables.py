@@ -98,7 +98,7 @@ class _Component:
             capped = hstack([sums, -identity(more, dtype=np.int64, format="csr")])
             constraints.append(LinearConstraint(capped, -self.added[wanted], np.inf))
         bounds = Bounds(np.append(self.low, np.zeros(more)), np.append(self.high, np.full(more, float(SMALLEST_SAFE))))
-        for is_whole in (0, 1):
+        for is_whole in (0, 1) if len(wanted) == 1 else (0,):
             kinds = np.full(len(cost), is_whole)
             answer = milp(cost, constraints=constraints, bounds=bounds, integrality=kinds, options={"node_limit": NODES})
             if answer.x is not None:
