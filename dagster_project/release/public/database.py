@@ -153,10 +153,12 @@ def write_database(
         fresh, kept = sorted(printing.fresh), sorted(printing.kept)
         connection.register("given_fresh", _keys(fresh, reason=[printing.fresh[k] or None for k in fresh]))
         connection.register("given_kept", _keys(kept, pending=[printing.kept[k] for k in kept]))
+        connection.execute("begin")
         _write_kpi(connection, definitions, head, earlier is not None)
         _write_words(connection, head, earlier is not None)
         _comment(connection)
         _check(connection)
+        connection.execute("commit")
         connection.execute("detach public")
 
 
@@ -207,7 +209,7 @@ def _write_kpi(connection: duckdb.DuckDBPyConnection, definitions: Mapping[str, 
         select * from (
             select {_public_columns(definitions)}, hidden as suppressed, reason as suppression_reason, false as revised_pending,
                 {sql_text(head.version)} as printed_in
-            from (select * from internal.main.kpi where slice = '') join judged using ({key})
+            from (select * from internal.main.kpi where {_scope(head.month_end)}) join judged using ({key})
             {kept_rows}
         ) order by grain, period_start, product, kpi_id, unit_code
         """
