@@ -92,20 +92,26 @@ def _wider(months: int) -> list[int]:
 
 
 def reach(view: View, months: int) -> Reach:
-    """What the sum over ``months`` of each county may be."""
+    """What the sum over ``months`` of each county may be; for sums that are not small, or may be 0 and enough already, no further than that."""
     within = BITS[months] == 1
     held = (view.amount[:, within]).sum(axis=1)
     found = Reach(held == 0, held.copy())
     _within_each_month(view, within, found)
-    _between_months(view, months, within, held, found)
-    _anywhere(view, months, within, held, found)
-    if not view.may_cross:
-        pass
-    elif view.is_bounded:
-        _crosswise_bounded(view, months, within, held, found)
-    else:
-        _crosswise(view, months, held, found)
+    if _asking(view, held, found):
+        _between_months(view, months, within, held, found)
+        _anywhere(view, months, within, held, found)
+    asking = _asking(view, held, found) if view.may_cross else set()
+    if asking and view.is_bounded:
+        _crosswise_bounded(view, months, asking, within, held, found)
+    elif asking:
+        _crosswise(view, months, asking, held, found)
     return Reach(found.none[: view.counties], found.most[: view.counties])
+
+
+def _asking(view: View, held: Amounts, found: Reach) -> set[int]:
+    """The counties whose sum is small and not found to be possibly 0 and enough."""
+    is_open = (held < SMALLEST_SAFE) & ~(found.none & (found.most >= SMALLEST_SAFE))
+    return set(np.flatnonzero(is_open[: view.counties]).tolist())
 
 
 def _within_each_month(view: View, within: npt.NDArray[np.bool_], found: Reach) -> None:
@@ -152,12 +158,12 @@ def _anywhere(view: View, months: int, within: npt.NDArray[np.bool_], held: Amou
         np.logical_or(found.none, goes, out=found.none)
 
 
-def _crossing(view: View, months: int) -> list[tuple[int, list[int], list[int]]]:
+def _crossing(view: View, months: int, asking: set[int]) -> list[tuple[int, list[int], list[int]]]:
     """Sets of months to cross over with the counties that ask for them and the counties that nothing printed keeps from it."""
     first = _first(months)
     of_block: dict[int, list[int]] = {}
     for around in _wider(months):
-        for row in range(view.counties):
+        for row in sorted(asking):
             block = int(view.printed.alike[row, first]) & around
             if block & months == months and block != months:
                 of_block.setdefault(block, []).append(row)
@@ -165,8 +171,8 @@ def _crossing(view: View, months: int) -> list[tuple[int, list[int], list[int]]]
     return [(block, asking, np.flatnonzero((alike & block) == block).tolist()) for block, asking in of_block.items()]
 
 
-def _crosswise(view: View, months: int, held: Amounts, found: Reach) -> None:
-    for block, asking, rows in _crossing(view, months):
+def _crosswise(view: View, months: int, asked: set[int], held: Amounts, found: Reach) -> None:
+    for block, asking, rows in _crossing(view, months, asked):
         if len(rows) < 2:
             continue
         of_row = view.amount[:, BITS[block] == 1].sum(axis=1)
@@ -185,10 +191,10 @@ def _not_told_apart(view: View, months: int, block: int) -> npt.NDArray[np.bool_
     return found
 
 
-def _crosswise_bounded(view: View, months: int, within: npt.NDArray[np.bool_], held: Amounts, found: Reach) -> None:
+def _crosswise_bounded(view: View, months: int, asked: set[int], within: npt.NDArray[np.bool_], held: Amounts, found: Reach) -> None:
     """With one other county at a time; and with all that have room enough in every month to take up all that is moved."""
     spare, room = view.amount - view.low, view.high - view.amount
-    for block, asking, rows in _crossing(view, months):
+    for block, asking, rows in _crossing(view, months, asked):
         column = _not_told_apart(view, months, block)
         _crosswise_roomy(block, asking, rows, spare, room, within, column, view.low, held, found)
         asking = [row for row in asking if not (found.none[row] and found.most[row] >= SMALLEST_SAFE)]
