@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,12 +53,22 @@ def close(root: Path, private: frozenset[Path], public: Path) -> None:
 
 
 def _limit(path: Path, most: int) -> None:
-    if path.is_symlink():
+    about = _status(path)
+    if about is None:
         return
-    about = path.stat()
     mode = stat.S_IMODE(about.st_mode)
     if mode & ~most and os.geteuid() in (0, about.st_uid):
-        path.chmod(mode & most)
+        with suppress(FileNotFoundError):  # gone since
+            path.chmod(mode & most)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """Of the entry itself; None of a link, which has no rights of its own, and of what another process has just removed."""
+    try:
+        about = path.lstat()
+    except FileNotFoundError:
+        return None
+    return None if stat.S_ISLNK(about.st_mode) else about
 
 
 def open_to_strangers(root: Path, public: Path) -> Iterator[str]:
@@ -65,5 +76,6 @@ def open_to_strangers(root: Path, public: Path) -> Iterator[str]:
     if root.is_dir() and stat.S_IMODE(root.stat().st_mode) & OF_STRANGERS & ~ROOT:
         yield f"{root} lets anybody see what there is; chmod 751 it"
     for entry in sorted(root.iterdir()) if root.is_dir() else ():
-        if entry != public and not entry.is_symlink() and stat.S_IMODE(entry.stat().st_mode) & OF_STRANGERS:
+        about = _status(entry)
+        if entry != public and about is not None and about.st_mode & OF_STRANGERS:
             yield f"{entry} is open to anybody; chmod o-rwx it"

@@ -8,9 +8,10 @@ it is. Of nights whose run is gone the UI shows no materialisation; receipts, re
 from __future__ import annotations
 
 import datetime as dt
+import os
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,4 +92,10 @@ def _shrink(file: Path) -> None:
 
 
 def _size(home: Home) -> int:
-    return sum(p.stat().st_size for p in home.dagster.rglob("*") if p.is_file())
+    """Of all files, without those that another process removes meanwhile, as the UI does."""
+    total = 0
+    for folder, _, files in os.walk(home.dagster):
+        for name in files:
+            with suppress(FileNotFoundError):
+                total += (Path(folder) / name).lstat().st_size
+    return total

@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -94,6 +95,30 @@ def test_an_older_home_is_closed_by_its_next_run_and_what_is_closed_further_stay
     assert [_mode(p) for p in (home.root, home.published, home.receipts, home.pool, home.landing)] == [0o751, 0o770, 0o700, 0o700, 0o700]
     assert [_mode(p) for p in (home.bundles, home.public)] == [0o500, 0o700]
     assert [f.passed for f in examine(home) if f.check == "rights"] == [True]
+
+
+def test_files_that_come_and_go_meanwhile_disturb_nobody(tmp_path: Path) -> None:
+    """SQLite's companions do, whenever a run closes the receipts."""
+    home = Home.at(tmp_path / "home").ensure()
+    companions = [home.root / f"receipts.sqlite-{n}" for n in range(50)]
+    stop = threading.Event()
+
+    def come_and_go() -> None:
+        while not stop.is_set():
+            for file in companions:
+                file.touch()
+            for file in companions:
+                file.unlink()
+
+    other = threading.Thread(target=come_and_go)
+    other.start()
+    try:
+        for _ in range(60):
+            home.ensure()
+            assert [f.detail for f in examine(home) if f.check == "folder" and not f.passed] == []
+    finally:
+        stop.set()
+        other.join()
 
 
 @pytest.fixture
