@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
-import duckdb
 from city_pool import Pooled
-from persons import SHORTEST, delivered_persons, seen
 
+from benchmarks.privacy.__main__ import control, planted_in, search
+from benchmarks.privacy.planting import PATTERNS, deliver_open_data, in_place_of_the_citys, invent, plant_numbers
+from benchmarks.privacy.searching import SHORTEST, delivered_persons, seen
 from dagster_project.audit.traces import traces
+from dagster_project.city.simulate import simulate
 from dagster_project.contracts.load import PROJECT_SOURCES, load_catalogue
 from dagster_project.contracts.personal_values import MAY_BE_PERSONAL, find_personal
+from dagster_project.home import Home
 
 CONTRACTS = [c for c in load_catalogue([PROJECT_SOURCES]).contracts if c.group == "city"]
 
@@ -25,27 +29,26 @@ def test_no_personal_value_of_any_source_stands_outside_landing(pooled_city: Poo
     assert [(f"{value[:2]}…", str(hit.file), hit.place) for value, hit in seen(persons, home)] == []
 
 
-def test_a_value_that_got_out_would_be_seen(pooled_city: Pooled) -> None:
-    home = pooled_city.home
-    contract = next(c for c in CONTRACTS if any(delivered_persons(c, home).values()))
-    value = max((v for values in delivered_persons(contract, home).values() for v in values), key=len)
-    for name, write in {
-        "leak.parquet": f"copy (select 'x {value} y' as note) to $file",
-        "leak.duckdb": None,
-        "leak.log": None,
-    }.items():
-        file = home.scratch / name
-        if write:
-            duckdb.execute(write.replace("$file", f"'{file}'"))
-        elif name.endswith(".duckdb"):
-            with duckdb.connect(str(file)) as connection:
-                connection.execute(f"create table t as select '{value}' as note")
-        else:
-            file.write_text(f"error: {value}\n", encoding="utf-8")
-        try:
-            assert [(hit, trace.file.name) for hit, trace in seen({value}, home)] == [(value, name)]
-        finally:
-            file.unlink()
+def test_a_value_of_any_kind_that_got_into_any_kind_of_file_would_be_seen(pooled_city: Pooled, tmp_path: Path) -> None:
+    assert control(pooled_city.home, invent(20), tmp_path) == {kind: [] for kind in PATTERNS}
+
+
+def test_people_are_planted_and_one_who_got_out_is_told_of(tmp_path: Path) -> None:
+    """What ``python -m benchmarks.privacy`` does at ten thousand people around a night, at toy size and without the night."""
+    persons, home = invent(30), Home.at(tmp_path / "home", tmp_path / "landing").ensure()
+    with in_place_of_the_citys(persons):
+        simulate(home.landing, counties=1, stations_per_county=1, history_days=3, nights=1, scale=0.004, domains=["fraud"])
+    plant_numbers(home.landing, persons)
+    deliver_open_data(home.landing, persons)
+    planted = planted_in(home, persons)
+    assert planted.people == dict.fromkeys(PATTERNS, 30) and planted.columns > 20 and "alarm_test._person" in planted.without
+    found = search(home, [], planted, persons)
+    assert (found.in_texts, found.in_bytes) == ([], [])
+    leak = home.root / "dagster" / "a.log"
+    leak.write_bytes(f"{persons[3].name} {persons[4].card}".encode() + persons[5].address.encode("gb18030"))
+    found = search(home, [], planted, persons)
+    assert {value for value, file, _ in found.in_texts if file == str(leak)} >= {persons[3].name, persons[4].card}
+    assert {value for value, _ in found.in_bytes} >= {persons[3].name, persons[4].card, persons[5].address}
 
 
 def test_nothing_that_reads_as_a_person_stands_outside_landing(pooled_city: Pooled) -> None:
