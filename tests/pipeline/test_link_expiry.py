@@ -14,6 +14,7 @@ from mediation_bench import ENTITIES, LEDGER, Ledger, State, quarrels
 
 from dagster_project.contracts.load import survey
 from dagster_project.contracts.model import Contract
+from dagster_project.doctor import examine
 from dagster_project.ingest import expiry as expiry_module
 from dagster_project.ingest import links as links_module
 from dagster_project.ingest.deidentify import create_key
@@ -76,6 +77,16 @@ def test_hashes_go_and_no_dispute_changes(expired: tuple[Ledger, list[tuple[Any,
     assert {b.pool_bytes for b in bench.batches().values()} == {f.stat().st_size for f in bench.home.pool.glob("mediation/source=ledger/*")}
     assert {about["batch"] for about in told if not about["left"]} == {d.isoformat() for d, b in bench.batches().items() if not b.key_id}
     assert bench.expire(LAST) == ()
+
+
+def test_the_doctor_tells_of_hashes_that_stayed(ingested: Ledger, expired: tuple[Ledger, list[tuple[Any, ...]]]) -> None:
+    def finding(bench: Ledger) -> tuple[bool, str]:
+        (found,) = (f for f in examine(bench.home) if f.check == "links")
+        return found.passed, found.detail
+
+    stayed, gone = finding(ingested), finding(expired[0])
+    assert not stayed[0] and f"rows of mediation hold keyed hashes older than their days on {LAST}: run that night" in stayed[1]
+    assert gone == (True, f"no keyed hash is older than its days on {LAST}")
 
 
 def test_night_by_night_comes_to_the_same(expired: tuple[Ledger, list[tuple[Any, ...]]], tmp_path: Path) -> None:
