@@ -1,8 +1,8 @@
 """Which cells are hidden: every small one, and as few others as are needed for each small one to be possibly 0, and possibly 10 and more.
 
 Small cells are hidden together with what tells them from their neighbours: small months with the months of their quarter, small quarters
-with the quarters of their year. What can not be proved then gives other counties to hide beside it, then the city itself, then a coarser
-block; last all that the counts of the group would print. Cells that were printed before stay printed, and hidden ones hidden.
+with the quarters of their year. What can not be proved then, by moves (``knowledge``) or by tables (``tables``), gives other counties to hide
+beside it, then the city itself, then a coarser block; last all that the counts of the group would print. Cells that were printed before stay printed, and hidden ones hidden.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from dagster_project.release.public.rule import SMALLEST_SAFE
 QUARTER, YEAR, ALL = range(3)
 ENOUGH = 2 * SMALLEST_SAFE
 PATIENCE = 2
-"""Rounds in which little is hidden at a time; after them all counties of counts that are tied to each other, and the city in every block."""
+"""Rounds in which little is hidden at a time. After them, of counts that are tied to each other, programs look for tables that show what no
+move shows; of what they do not find either, all counties, and the city in every block."""
 Aimed = tuple[Grid, Place, Target]
 
 
