@@ -50,6 +50,7 @@ DIFFERS_BY_RUN = ("dagster/", "last_run.log", "ledger/torn-", "warehouse/dbt_tar
 NIGHTS = (FIRST_NIGHT, NIGHT)
 MOST_IN_TURN = 4
 OF_THE_NEWEST = 0.3
+MOST_TRIALS = 5
 MARK = "> "
 BEFORE_THE_STEPS, AMID_INGEST = "before the steps", "amid ingest"
 INTO_INGEST = 0.1
@@ -524,16 +525,21 @@ class Experiment:
         return ([BEFORE_THE_STEPS, *phases_begun(self.home)])[-1]
 
     def amid_phase(self, phase: str, kills: int) -> None:
-        """Kill as many nights once each, at moments spread evenly over a phase, and run each to its end."""
+        """Kill nights once each, at moments spread evenly over a phase, and run each to its end, until so many kills have hit the phase.
+
+        A kill that came after the phase had ended is one more trial; moments as late as its own are not tried again.
+        """
         if not self.state.phases:
             self.put_back()
             self.state.phases = seconds_of_phases(self.home, NIGHT)
             self._save()
         if phase not in self.state.phases:
             raise SystemExit(f"a night has no phase {phase!r}; it has {', '.join(self.state.phases)}")
-        while (done := len(self.aimed_at(phase))) < kills:
-            chance = random.Random(f"{self.state.seed} {phase} {done}")
-            second, alone = self.state.phases[phase] * (done + chance.random()) / kills, bool(done % 2)
+        while (hit := sum(kill.get("amid") == phase for kill in self.aimed_at(phase))) < kills:
+            if len(self.aimed_at(phase)) >= MOST_TRIALS * kills:
+                raise SystemExit(f"of {MOST_TRIALS * kills} nights {hit} were killed amid {phase}: it is too short to be hit")
+            chance = random.Random(f"{self.state.seed} {phase} {self.state.nights}")
+            second, alone = self.state.phases[phase] * (hit + chance.random()) / kills, chance.random() < 0.5
             self.put_back()
             kill: dict[str, Any] = {"night": self.state.nights, "aimed": phase, "second": round(second, 3), "alone": alone}
             problem = self._problem(lambda kill=kill, second=second, alone=alone: self._kill_once(kill, phase, second, alone))  # type: ignore[misc]
@@ -541,6 +547,8 @@ class Experiment:
                 shutil.copytree(self.home.root, self._start.with_name(f"failed-{self.state.nights}"), symlinks=True, dirs_exist_ok=True)
             self.state.kills.append({**kill, "problem": problem})
             self.state.nights += 1
+            if kill.get("amid", phase) != phase:
+                self.state.phases[phase] = min(self.state.phases[phase], second)
             self._save()
             print(json.dumps(self.state.kills[-1]), file=sys.stderr, flush=True)
 
