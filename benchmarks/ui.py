@@ -27,6 +27,8 @@ from dagster_project.home import Home
 
 SECONDS_TO_START = 300.0
 SECONDS_TO_STOP = 60.0
+IN_THE_BACKGROUND = ("env", "--ignore-signal=INT")
+"""How the shell of a script starts what is followed by ``&``."""
 LISTENS = "0A"
 TABLES = ("tcp", "tcp6")
 QUESTION = """{ repositoriesOrError { __typename ... on RepositoryConnection { nodes { name location { name } jobs { name } } }
@@ -119,7 +121,7 @@ def look(home: Home, log: Path) -> Seen:
     environment = {**os.environ, "POOL_HOME": str(home.root), "DO_NOT_TRACK": "1"}
     began = time.monotonic()
     with log.open("w", encoding="utf-8") as said:
-        command = [str(Path(sys.executable).with_name("pool")), "ui", "--port", str(port)]
+        command = [*IN_THE_BACKGROUND, str(Path(sys.executable).with_name("pool")), "ui", "--port", str(port)]
         started = subprocess.Popen(command, env=environment, stdout=said, stderr=said, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
         while (jobs := _jobs(port)) is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import signal
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
@@ -206,7 +207,11 @@ def _outcome(home: Home, result: object) -> Outcome:
 
 
 def serve_ui(home: Home, port: int) -> NoReturn:
-    """Become the Dagster UI and daemon for this home on 127.0.0.1: a signal meets the one process that knows how to end all of them."""
+    """Become the Dagster UI and daemon for this home on 127.0.0.1: a signal meets the one process that knows how to end all of them.
+
+    Dagster takes SIGTERM for SIGINT. A shell starts what shall run in the background with SIGINT ignored: then it would ignore both.
+    """
     prepare_instance(home)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     dagster = str(Path(sys.executable).with_name("dagster"))
     os.execv(dagster, [dagster, "dev", "--workspace", str(WORKSPACE), "--host", "127.0.0.1", "--port", str(port)])
