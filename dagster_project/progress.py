@@ -8,20 +8,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TextIO
 
 
 @dataclass
 class Progress:
     """Prints what is under way, and keeps the wall and processor seconds (of ended child processes too) of each phase, in order."""
 
-    stream: TextIO | None = None
+    is_shown: bool = False
     phase_seconds: dict[str, float] = field(default_factory=dict)
     phase_cpu_seconds: dict[str, float] = field(default_factory=dict)
 
     def say(self, text: str) -> None:
-        if self.stream is not None:
-            print(f"  {text}", file=self.stream, flush=True)
+        if self.is_shown:
+            sys.stderr.write(f"  {text}\n")
+            sys.stderr.flush()
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -42,4 +42,4 @@ PROGRESS = Progress()
 
 def to_stderr() -> None:
     """Show progress on standard error from now on."""
-    PROGRESS.stream = sys.stderr
+    PROGRESS.is_shown = True
