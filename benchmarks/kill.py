@@ -35,6 +35,7 @@ from typing import Any, NoReturn
 
 import duckdb
 
+from benchmarks.processes import at_work_in
 from dagster_project.city.simulate import FIRST_NIGHT, simulate
 from dagster_project.contracts import load
 from dagster_project.home import Home
@@ -289,9 +290,9 @@ def killed_by(home: Home, night: dt.date, hook: Hook) -> None:
 
 def _expect_no_process(session: int) -> None:
     deadline = time.monotonic() + 5
-    while left := [p for p in _sessions() if p[1] == session]:
+    while left := at_work_in(session):
         if time.monotonic() > deadline:
-            raise NotConvergedError(f"processes {[p for p, _ in left]} outlived the run that was killed")
+            raise NotConvergedError(f"processes {left} outlived the run that was killed")
         time.sleep(0.02)
 
 
@@ -303,19 +304,6 @@ def _processor_seconds(process: int) -> float:
     except OSError:
         return 0.0
     return ticks / os.sysconf("SC_CLK_TCK") + sum(_processor_seconds(int(child)) for child in children)
-
-
-def _sessions() -> list[tuple[int, int]]:
-    """Process id and session of every process that is not a corpse."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
-        except OSError:
-            continue
-        if fields[0] != "Z":
-            found.append((int(stat.parent.name), int(fields[3])))
-    return found
 
 
 # ---- the points at which something becomes true ----------------------------------------------------------------------

@@ -23,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.processes import at_work_in
 from dagster_project.home import Home
 
 SECONDS_TO_START = 300.0
@@ -80,19 +81,6 @@ def _sockets(process: int) -> Iterator[str]:
         return  # it has ended
 
 
-def family(session: int) -> list[int]:
-    """The processes of a session that are at work."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[3]) == session and fields[0] != "Z":
-            found.append(int(stat.parent.name))
-    return found
-
-
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -129,18 +117,18 @@ def look(home: Home, log: Path) -> Seen:
                 raise UiError(f"the UI does not answer:\n{log.read_text(encoding='utf-8')}")
             time.sleep(0.5)
         answered = time.monotonic() - began
-        processes = family(started.pid)
+        processes = at_work_in(started.pid)
         addresses = listening(processes)
         stopping = time.monotonic()
         started.send_signal(signal.SIGTERM)
-        while left := family(started.pid):
+        while left := at_work_in(started.pid):
             if time.monotonic() - stopping > SECONDS_TO_STOP:
                 raise UiError(f"processes {left} outlived the UI")
             started.poll()
             time.sleep(0.1)
         return Seen(answered, time.monotonic() - stopping, len(processes), tuple(addresses), jobs)
     finally:
-        for process in family(started.pid):
+        for process in at_work_in(started.pid):
             os.kill(process, signal.SIGKILL)
         started.wait()
 

@@ -15,7 +15,7 @@ from dagster_project.contracts.load import PROJECT_SOURCES, load_catalogue
 from dagster_project.home import Home
 
 # Elsewhere: public_attack in test_public_attack, parity in test_spark_parity, kill in test_killed_runs, readers in test_gate_release, truth in test_city_truth, questions on the release of a night in
-# test_night, fuzz in test_fuzz, privacy in test_persons.
+# test_night, fuzz in test_fuzz, privacy in test_persons; processes is what ui and kill share.
 TRIED = {
     "code_location",
     "fuzz",
@@ -25,6 +25,7 @@ TRIED = {
     "nightly",
     "parity",
     "privacy",
+    "processes",
     "public_attack",
     "questions",
     "readers",
