@@ -68,7 +68,10 @@ def test_any_table_comes_back_from_fixed_width(table: dict[str, Any], cut: set[i
 @SETTINGS
 @given(
     rows=st.lists(
-        st.tuples(st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1)), st.text(st.characters(exclude_characters="\0"), max_size=5))
+        st.tuples(
+            st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1)),
+            st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5),
+        )
     )
 )
 def test_any_table_comes_back_from_sqlite(rows: list[tuple[int | None, str]]) -> None:
