@@ -1,11 +1,11 @@
-"""Runs what becomes of the pool's calls — states, incidents, their counts — as dbt would: anew, or from the last build; a DuckDB in memory."""
+"""Runs what becomes of the pool's calls, callbacks, matters and observations — states, rows, counts — as dbt would: anew, or from the last build."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,29 +21,52 @@ DBT = Path(__file__).resolve().parents[1] / "dbt"
 MACRO = re.compile(r"\{%-? macro (\w+)\(.*?\{%-? endmacro -?%\}", re.S)
 MODELS = (
     "staging/stg_incident",
+    "staging/stg_callback",
+    "staging/stg_matter",
+    "staging/stg_observation",
     "intermediate/int_incident",
-    "intermediate/int_incident_day",
+    "intermediate/int_deleted_incident",
+    "intermediate/int_callback",
+    "intermediate/int_incident_follow_up",
+    "intermediate/int_observation",
+    "intermediate/int_row_day",
+    "intermediate/int_observation_cell",
     "intermediate/int_count_incident",
     "intermediate/int_count_response",
     "intermediate/int_count_warning_drop",
+    "intermediate/int_count_satisfaction",
+    "intermediate/int_count_registration",
+    "intermediate/int_count_patrol",
+    "intermediate/int_integrity_incident",
 )
+KEPT = ("control.batch", "control.source", "control.night", "int_row_day", "int_unit_assignment", "int_group_root")
+ENTITY_OF_SOURCE = {"answers": "callback", "filings": "matter", "surveys": "observation"}
 UNITS = ("n1", "n2", "s1")
 STANDING = """
 create schema pool; create schema control; create schema applied;
-create table int_unit_assignment as
-    select 'city' as group_name, unit_code, unit_code as leaf_code, date '0001-01-01' as valid_from, date '9999-12-31' as valid_to
-    from (values ('n1'), ('n2'), ('s1')) as unit(unit_code);
+create table dim_unit as
+    select unit_code, left(unit_code, 1) as root_code from (values ('C.unassigned'), ('O.unassigned')) as root(unit_code)
+    union all select unnest(['n1', 'n2', 's1']), 'C';
 create table int_group_root as select unnest(['city', 'other']) as group_name, unnest(['C', 'O']) as root_code;
 create table stg_register_entry as
     select 'city' as group_name, 'road_segment' as kind, 'road' as category, 'n1' as unit_code, 100 as size, date '2023-01-01' as valid_from,
         cast(null as date) as valid_to;
 create table int_matter_cell as
     select 'CMD-1.done' as kpi_id, 'n1' as unit_code, date '2024-03-01' as day, '' as cell, cast(1 as bigint) as numerator, cast(2 as bigint) as denominator;
-create table kpi_catalogue as select 'CMD-1.done' as kpi_id, 'response' as product;
+create table int_community_cell as from int_matter_cell where false;
+create table kpi_catalogue as
+    select * from (values ('CMD-1.done', 'response', 0), ('REG-2', 'registration', 3), ('SUR-1', 'satisfaction', 0), ('PAT-1', 'patrol', 0))
+    as kpi(kpi_id, product, maturity_days);
+create table observation_measure as
+    select 'visible' as measure, 'PAT-1' as kpi_id, 'count' as shape, 1 as value_factor, 'cap' as above_base, null::integer as heap_percent, true as has_category,
+        null::integer as threshold
+    union all select 'satisfied', 'SUR-1', 'share', 1, 'cap', 90, false, null;
 """
 SEEDS = {
     "response_target": {"valid_from": "date", "valid_to": "date", "minutes": "integer"},
     "category_list": {"valid_from": "date", "valid_to": "date"},
+    "category_severity": {"valid_from": "date", "valid_to": "date", "severity": "integer"},
+    "satisfaction_weight": {"percent": "integer", "is_reply": "boolean"},
 }
 
 
@@ -96,11 +119,16 @@ def _template(text: str, context: Mapping[str, Any]) -> jinja2.Template:
 
 @dataclass(frozen=True)
 class Pool:
-    """What is there on one night: rows of ``incident`` by source and batch date, and of every source its extract mode and group."""
+    """What is there on one night: rows by source and batch date, of every source its extract mode and group, the leaf of every unit."""
 
     night: dt.date
     batches: Mapping[tuple[str, dt.date], Sequence[Mapping[str, Any]]]
     sources: Mapping[str, tuple[str, str]]
+    leaves: Mapping[str, str] = field(default_factory=lambda: {unit: unit for unit in UNITS})
+
+
+def _entity(source_id: str) -> str:
+    return ENTITY_OF_SOURCE.get(source_id, "incident")
 
 
 class _Config:
@@ -136,8 +164,8 @@ class Warehouse:
             self.connection.execute(f"create or replace table applied.touched_batch as {self._render('{{ touched_batches_now() }}')}")
         for model in MODELS:
             self._build(model)
-        for kept, now in (("batch", "control.batch"), ("source", "control.source"), ("int_incident_day", "int_incident_day")):
-            self.connection.execute(f"create or replace table applied.{kept} as select * from {now}")
+        for kept in KEPT:
+            self.connection.execute(f"create or replace table applied.{kept.rsplit('.')[-1]} as select * from {kept}")
         self._is_built = True
 
     def contents(self) -> dict[str, list[tuple[Any, ...]]]:
@@ -149,16 +177,31 @@ class Warehouse:
         return self.connection.execute(f"select {columns} from {table} order by all").fetchall()
 
     def _fill(self, pool: Pool) -> None:
-        schema = load_entities()["incident"].arrow_schema
-        rows = [
-            {"file_name": f"{batch_date}.csv", "row_number": n, "row_count": 1, "is_deleted": False, **row}
-            | {"source_id": source_id, "batch_date": batch_date}
-            for (source_id, batch_date), batch in pool.batches.items()
-            for n, row in enumerate(batch)
-        ]
+        delivered: dict[str, list[dict[str, Any]]] = {entity: [] for entity in ("incident", *ENTITY_OF_SOURCE.values())}
+        for (source_id, batch_date), batch in pool.batches.items():
+            delivered[_entity(source_id)] += [
+                {"file_name": f"{batch_date}.csv", "row_number": n, "row_count": 1, "is_deleted": False, **row}
+                | {"source_id": source_id, "batch_date": batch_date}
+                for n, row in enumerate(batch)
+            ]
+        schemas = {entity: load_entities()[entity].arrow_schema for entity in delivered}
         known = [(s, d, str(batch)) for (s, d), batch in pool.batches.items() if d <= pool.night and s in pool.sources]
         tables = {
-            "pool.incident": pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema),
+            **{
+                f"pool.{entity}": pa.Table.from_pylist(
+                    [{name: row.get(name) for name in schemas[entity].names} for row in rows], schemas[entity]
+                )
+                for entity, rows in delivered.items()
+            },
+            "int_unit_assignment": pa.table(
+                {
+                    "group_name": ["city"] * len(pool.leaves),
+                    "unit_code": list(pool.leaves),
+                    "leaf_code": list(pool.leaves.values()),
+                    "valid_from": [dt.date(1, 1, 1)] * len(pool.leaves),
+                    "valid_to": [dt.date(9999, 12, 31)] * len(pool.leaves),
+                }
+            ),
             "control.batch": pa.table(
                 {
                     "source_id": pa.array([s for s, _, _ in known], pa.string()),
@@ -169,7 +212,7 @@ class Warehouse:
             "control.source": pa.table(
                 {
                     "source_id": list(pool.sources),
-                    "entity": ["incident"] * len(pool.sources),
+                    "entity": [_entity(source_id) for source_id in pool.sources],
                     "extract_mode": [mode for mode, _ in pool.sources.values()],
                     "group_name": [group for _, group in pool.sources.values()],
                 }
@@ -210,6 +253,7 @@ class Warehouse:
                 type_string=lambda: "varchar",
                 dateadd=lambda part, number, day: f"({day} + {number} * interval 1 {part})",
                 datediff=lambda first, later, part: f"date_diff('{part}', {first}, {later})",
+                last_day=lambda day, _: f"last_day({day})",
             ),
         }
         context["adapter"] = SimpleNamespace(dispatch=lambda name: context.get(f"duckdb__{name}") or context[f"default__{name}"])

@@ -98,7 +98,7 @@ select
         shared.cell,
         shared.numerator,
         shared.denominator
-    from {{ ref(model) }} as shared
+    from {{ cells_counted(model) }} as shared
     inner join {{ ref('kpi_catalogue') }} as catalogue on shared.kpi_id = catalogue.kpi_id
     where catalogue.product = '{{ family }}'
     {%- endfor %}

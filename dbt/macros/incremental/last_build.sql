@@ -6,7 +6,7 @@
 -#}
 {% macro kept_models() -%}
 {{ return([
-    'int_incident_day', 'int_kpi_count_month', 'int_kpi_link', 'int_kpi_series', 'int_kpi_period', 'int_kpi_unit_change', 'int_kpi_dispersion',
+    'int_row_day', 'int_unit_assignment', 'int_group_root', 'int_kpi_count_month', 'int_kpi_link', 'int_kpi_series', 'int_kpi_period', 'int_kpi_unit_change', 'int_kpi_dispersion',
     'unit_ancestor'
 ]) }}
 {%- endmacro %}
@@ -83,7 +83,7 @@
       {%- for name in kept_models() %}
     create or replace table {{ applied(name) }} as select * from {{ name }};
       {%- endfor %}
-      {%- for name in ['source', 'batch'] %}
+      {%- for name in ['source', 'batch', 'night'] %}
     create or replace table {{ applied(name) }} as select * from {{ source('control', name) }};
       {%- endfor %}
       {%- if _applied_run() == 'building anew' %}

@@ -1,21 +1,29 @@
 {#-
-  Counts of which the rows of a day are made of the incidents of that day alone, under the KPIs named in the meta of the model: a build that
-  starts from the last one counts the days again on which the incidents differ. Its other KPIs are counted whole.
+  Counts of which the rows of a day are made of the rows that other models hold of that day alone: those models stand in `counts_days_of` in
+  the meta of the count, and a build that starts from the last one counts the days again on which any of them differs. Where that is so
+  of some KPIs only, they stand in `kpis_by_day`; the others are counted whole.
 -#}
-{% macro incidents_counted() -%}
-{{- waits_for('int_incident_day') -}}
+{% macro rows_counted(model_name) -%}
+{{- waits_for('int_row_day') -}}
 {%- if builds_on_last() -%}
-(select * from {{ ref('int_incident') }} where day in ({{ touched_days() }}))
+(select * from {{ ref(model_name) }} where day in ({{ touched_days(config.get('meta').counts_days_of) }}))
 {%- else -%}
-{{ ref('int_incident') }}
+{{ ref(model_name) }}
 {%- endif -%}
 {%- endmacro %}
 
+{#- Cells that a count takes from another are made of the rows of their day, too; not so if it counts only some of its KPIs by day. -#}
+{% macro cells_counted(model_name) -%}
+{{- waits_for('int_row_day') -}}
+{%- set meta = config.get('meta', {}) -%}
+{{ rows_counted(model_name) if meta.counts_days_of and not meta.kpis_by_day else ref(model_name) }}
+{%- endmacro %}
+
 {#- As literals: the engine looks for them where it reads. -#}
-{% macro touched_days() -%}
-{%- set differing = differing_relations(redone_relation('int_incident_day'), applied('int_incident_day'), ['day', 'content']) -%}
+{% macro touched_days(model_names) -%}
+{%- set differing = differing_relations(redone_relation('int_row_day'), applied('int_row_day'), ['model_name', 'day', 'content']) -%}
 {%- set days = ['cast(null as date)'] -%}
-{%- for day in run_query('select distinct day from ' ~ differing ~ ' as differing order by day').columns[0].values() -%}
+{%- for day in run_query("select distinct day from " ~ differing ~ " as differing where model_name in ('" ~ model_names | join("', '") ~ "') order by day").columns[0].values() -%}
   {%- do days.append("cast('" ~ day ~ "' as date)") -%}
 {%- endfor -%}
 {{ days | join(', ') }}

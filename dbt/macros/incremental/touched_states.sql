@@ -95,3 +95,42 @@ source_id in ({{ touched.sources | join(', ') }})
         {{ touched_keys(entity, touched) }}
     )
 {%- endmacro %}
+
+{#-
+  Of an entity, the states whose rows in a model are made again: the touched ones, and those that are dated later than one of the two nights
+  (or not at all), since their rows depend on the night. All of them, if units stand elsewhere. `moment` is the column that dates them.
+-#}
+{% macro states_redone(entity, moment) -%}
+{%- if builds_on_last() and not units_differ() -%}
+(
+        select *
+        from {{ ref('stg_' ~ entity) }}
+        where
+            {{ in_redone_state(entity, moment) }}
+            or (record_key is null and {{ in_new_batch('stg_' ~ entity, touched_of(entity)) }})
+    )
+{%- else -%}
+{{ ref('stg_' ~ entity) }}
+{%- endif -%}
+{%- endmacro %}
+
+{% macro in_redone_state(entity, moment) -%}
+{{ in_touched_state(entity) }}
+    or coalesce(cast({{ moment }} as date) > {{ earlier_night() }}, true)
+{%- endmacro %}
+
+{#- The earlier of this night and that of the last build, as a literal. -#}
+{% macro earlier_night() -%}
+{%- set night = run_query('select min(as_of) from (select as_of from ' ~ applied('night') ~ ' union all select as_of from ' ~ source('control', 'night') ~ ') as night') -%}
+cast('{{ night.columns[0].values()[0] }}' as date)
+{%- endmacro %}
+
+{#- Whether any unit code means another unit, or a group another root, than in the last build. -#}
+{% macro units_differ() -%}
+{%- set differing -%}
+select
+    exists (select 1 from {{ differing_relations(redone_relation('int_unit_assignment'), applied('int_unit_assignment'), ['group_name', 'unit_code', 'leaf_code', 'valid_from', 'valid_to']) }} as assignment)
+    or exists (select 1 from {{ differing_relations(redone_relation('int_group_root'), applied('int_group_root'), ['group_name', 'root_code']) }} as root)
+{%- endset -%}
+{{ return(run_query(differing).columns[0].values()[0]) }}
+{%- endmacro %}

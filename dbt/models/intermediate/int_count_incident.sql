@@ -1,4 +1,4 @@
-{{ config(materialized=kept_table(), meta={'kpis_by_day': ['INC-1', 'INC-2', 'INC-5']}) }}
+{{ config(materialized=kept_table(), meta={'counts_days_of': ['int_incident'], 'kpis_by_day': ['INC-1', 'INC-2', 'INC-5']}) }}
 with incident as (
     select
         unit_code,
@@ -11,7 +11,7 @@ with incident as (
         case when ineffective_reason is null then row_count else 0 end as effective,
         case when is_dispatched and not is_future then row_count else 0 end as dispatched,
         case when is_dispatched and is_returned and not is_future then row_count else 0 end as returned
-    from {{ incidents_counted() }}
+    from {{ rows_counted('int_incident') }}
 ),
 
 observed as (

@@ -1,4 +1,4 @@
-{{ config(materialized=kept_table(), meta={'kpis_by_day': ['RT-1', 'RT-2']}) }}
+{{ config(materialized=kept_table(), meta={'counts_days_of': ['int_incident', 'int_matter_cell']}) }}
 {% set stages = {
     'report_receive': ('reported_at', 'received_at'),
     'receive_dispatch': ('received_at', 'dispatched_at'),
@@ -26,7 +26,7 @@ timed_incident as (
         incident.arrived_at = incident.dispatched_at as is_arrived_when_dispatched,
         60 * coalesce(place_target.minutes, default_target.minutes) as target_seconds,
         incident.row_count
-    from {{ incidents_counted() }} as incident
+    from {{ rows_counted('int_incident') }} as incident
     left join {{ ref('response_target') }} as place_target
         on
             incident.place_kind = place_target.place_kind

@@ -1,4 +1,8 @@
-with {{ coverable_incidents() }},
+{{ config(materialized=kept_table(), meta={'counts_days_of': ['int_callback', 'int_incident_follow_up', 'int_observation']}) }}
+with callback as (
+    select *
+    from {{ rows_counted('int_callback') }}
+),
 
 callback_row as (
     select
@@ -17,7 +21,7 @@ callback_row as (
             when not is_first_reply then 'later_reply'
         end as excluded_reason,
         row_count as excluded
-    from {{ ref('int_callback') }}
+    from callback
 ),
 
 response_row as (
@@ -33,8 +37,8 @@ response_row as (
         case when callback.attempt_rank = 1 and not callback.is_future then callback.row_count else 0 end as denominator,
         case when callback.is_future then 'after_as_of' when callback.attempt_rank > 1 then 'later_attempt' end as excluded_reason,
         callback.row_count as excluded
-    from {{ ref('int_callback') }} as callback
-    left join {{ ref('int_callback') }} as reply
+    from callback
+    left join callback as reply
         on
             callback.group_name = reply.group_name
             and callback.incident_id = reply.incident_id
@@ -54,11 +58,11 @@ share_row as (
         unit_code,
         day,
         category,
-        case when excluded_reason is null and is_called then row_count else 0 end as numerator,
-        case when excluded_reason is null then row_count else 0 end as denominator,
-        excluded_reason,
+        case when not_called_reason is null and is_called then row_count else 0 end as numerator,
+        case when not_called_reason is null then row_count else 0 end as denominator,
+        not_called_reason as excluded_reason,
         row_count as excluded
-    from coverable_incident
+    from {{ rows_counted('int_incident_follow_up') }}
 ),
 
 {{ cells('reply_row', ['channel', 'attempt', 'result', 'attempt_result'], 'reply_cell') }},

@@ -1,4 +1,4 @@
-{{ config(materialized=kept_table(), meta={'kpis_by_day': ['INC-3.effective', 'INC-3.converted', 'INC-4']}) }}
+{{ config(materialized=kept_table(), meta={'counts_days_of': ['int_incident'], 'kpis_by_day': ['INC-3.effective', 'INC-3.converted', 'INC-4']}) }}
 with listed_category as (
     {{ listed_categories(ref('int_incident'), 'street_preventable') }}
 ),
@@ -14,7 +14,7 @@ incident as (
         case when incident.ineffective_reason is null and incident.is_case is not null then incident.row_count else 0 end as reported,
         case when incident.ineffective_reason is null and incident.is_case then incident.row_count else 0 end as converted,
         case when incident.ineffective_reason is null and {{ is_listed('incident') }} then incident.row_count else 0 end as preventable
-    from {{ incidents_counted() }} as incident
+    from {{ rows_counted('int_incident') }} as incident
 ),
 
 {{ tally('incident', ['category'], ['incidents', 'effective', 'reported', 'converted', 'preventable']) }},

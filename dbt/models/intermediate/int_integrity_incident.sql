@@ -1,12 +1,11 @@
+{{ config(materialized=kept_table(), meta={'counts_days_of': ['int_incident', 'int_deleted_incident', 'int_incident_follow_up']}) }}
 {#-
   Incidents moved to another category (by severity, and after their month was over), left out as invalid or deleted, called back by
   outcome, and reached at round times.
 -#}
 with incident as (
-    select
-        *,
-        {{ dbt.last_day('reported_at', 'month') }} as month_end
-    from {{ ref('int_incident') }}
+    select *
+    from {{ rows_counted('int_incident') }}
     where not is_future
 ),
 
@@ -50,44 +49,6 @@ ranked_incident as (
             and incident.day >= severity_now.valid_from
             and incident.day < severity_now.valid_to
 ),
-
-state_in_month as (
-    select
-        incident.source_id,
-        incident.record_key,
-        coalesce(pool_row.category, 'unknown') as category,
-        row_number() over (
-            partition by incident.source_id, incident.record_key
-            order by pool_row.record_version desc nulls last, pool_row.batch_date desc, pool_row.file_name desc, pool_row.row_number desc
-        ) as state_rank
-    from incident
-    inner join {{ source('pool', 'incident') }} as pool_row
-        on incident.source_id = pool_row.source_id and incident.record_key = pool_row.record_key
-    cross join {{ source('control', 'night') }} as night
-    where pool_row.batch_date <= incident.month_end and pool_row.batch_date <= night.as_of
-),
-
-{#- Without a key nothing is restated: the row itself is the state that was delivered. -#}
-closed_incident as (
-    select
-        incident.unit_code,
-        incident.day,
-        state_in_month.category <> incident.category as is_changed_late,
-        incident.row_count
-    from incident
-    inner join state_in_month
-        on incident.source_id = state_in_month.source_id and incident.record_key = state_in_month.record_key and state_in_month.state_rank = 1
-    union all
-    select
-        unit_code,
-        day,
-        false as is_changed_late,
-        row_count
-    from incident
-    where record_key is null and batch_date <= month_end
-),
-
-{{ coverable_incidents() }},
 
 timed_incident as (
     select
@@ -137,7 +98,8 @@ counted as (
     where category_first <> category
     union all
     select 'INT-3.late' as kpi_id, unit_code, day, '' as cell, case when is_changed_late then row_count else 0 end as numerator, row_count as denominator
-    from closed_incident
+    from incident
+    where is_changed_late is not null
     union all
     select
         'INT-4.invalid' as kpi_id,
@@ -151,7 +113,7 @@ counted as (
     select 'INT-4.deleted' as kpi_id, unit_code, day, '' as cell, 0 as numerator, row_count as denominator from incident
     union all
     select 'INT-4.deleted' as kpi_id, unit_code, day, '' as cell, row_count as numerator, row_count as denominator
-    from {{ ref('int_deleted_incident') }}
+    from {{ rows_counted('int_deleted_incident') }}
     union all
     {%- for outcome, condition in [('', 'true'), ('outcome:case', 'is_case'), ('outcome:no_case', 'not is_case')] %}
     select
@@ -161,8 +123,8 @@ counted as (
         '{{ outcome }}' as cell,
         case when is_called then row_count else 0 end as numerator,
         row_count as denominator
-    from coverable_incident
-    where excluded_reason is null and {{ condition }}
+    from {{ rows_counted('int_incident_follow_up') }}
+    where not_called_reason is null and {{ condition }}
     union all
     {%- endfor %}
     select 'INT-8.heap' as kpi_id, unit_code, day, '' as cell, case when is_round then row_count else 0 end as numerator, row_count as denominator

@@ -3,10 +3,13 @@
   and base stand for all delivered rows behind it; a scored answer (a measure with a threshold) stands for one respondent or case, so
   it counts as often as it was delivered.
 -#}
+{{ config(materialized=kept_table(), meta={'rows_of': 'observation', 'dated_by': 'observed_on'}) }}
 with named_observation as (
     select
         observation.group_name,
         observation.source_id,
+        observation.record_key,
+        observation.observed_on,
         observation.unit_code,
         observation.measure,
         observation.category,
@@ -24,7 +27,7 @@ with named_observation as (
         case when observation.value >= measure.threshold then observation.row_count else 0 end as reached,
         observation.observed_on > night.as_of as is_future,
         least(observation.observed_on, night.as_of) as day
-    from {{ ref('stg_observation') }} as observation
+    from {{ states_redone('observation', 'observed_on') }} as observation
     inner join {{ ref('observation_measure') }} as measure on observation.measure = measure.measure
     cross join {{ source('control', 'night') }} as night
     where measure.kpi_id is not null
@@ -70,6 +73,8 @@ select
     scaled_observation.kpi_id,
     scaled_observation.measure,
     scaled_observation.source_id,
+    scaled_observation.record_key,
+    scaled_observation.observed_on,
     {{ leaf_unit() }} as unit_code,
     scaled_observation.day,
     case

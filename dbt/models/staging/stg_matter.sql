@@ -1,3 +1,4 @@
+{{ config(materialized=kept_table(), meta={'entity': 'matter'}) }}
 {{ current_state('matter') }}
 
 select * from current_rows

@@ -1,3 +1,4 @@
+{{ config(materialized=kept_table(), meta={'entity': 'mediation'}) }}
 {{ current_state('mediation') }}
 
 select * from current_rows
