@@ -75,10 +75,10 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return landing
 
 
-def years_computed_again(home: Home) -> int:
-    """Years of a KPI that the last build computed again; 0 for one that started anew."""
+def periods_summed_again(home: Home) -> int:
+    """Periods of a KPI that the last build summed again; 0 for one that started anew."""
     with duckdb.connect(str(home.candidate), read_only=True) as connection:
-        return int(connection.sql("select count(*) from int_kpi_touched_year").fetchall()[0][0])
+        return int(connection.sql("select count(*) from int_kpi_touched_period where is_counted").fetchall()[0][0])
 
 
 def test_shuffled_and_repeated_nights_built_one_on_the_other_give_the_marts_of_a_full_rebuild(delivered: Path, tmp_path: Path) -> None:
@@ -99,10 +99,10 @@ def test_shuffled_and_repeated_nights_built_one_on_the_other_give_the_marts_of_a
         take_in(shuffled)
         if date == order[2]:
             halfway = contents(shuffled)
-            assert years_computed_again(shuffled) == 0
+            assert periods_summed_again(shuffled) == 0
 
     expected = contents(rebuilt)
     assert {"kpi", "fct_kpi_count", "mart_clearance", "mart_fraud", "mart_community"} <= set(expected)
     assert halfway != expected
     assert contents(shuffled) == expected
-    assert years_computed_again(shuffled) > 0
+    assert periods_summed_again(shuffled) > 0

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from kpi_harness import build_on_last, kpi_table
+from kpi_harness import LONG_AGO, build_on_last, kpi_table
 
 PARENTS = {"city": None, "north": "city", "south": "city", "n1": "north", "n2": "north", "s1": "south"}
 LEAVES = ("n1", "n2", "s1")
@@ -48,21 +48,27 @@ def counted(noise: random.Random, kpi_id: str, last: dt.date, days: int, presenc
 
 
 def spoilt(noise: random.Random, counts: Sequence[Count], earlier: dt.date) -> list[Count]:
-    """What an earlier night may have counted: nothing later, some rows not yet there, some others, some that are gone since."""
+    """What an earlier night may have counted: nothing later, some rows not yet there, some others (of one month or of any), some that are gone since."""
     share = noise.choice([0, 0.002, 0.2])
+    month = noise.choice([None, noise.choice(counts)[2].replace(day=1)]) if counts else None
     kept = []
     for kpi_id, leaf, day, cell, numerator, denominator in counts:
-        if day > earlier or noise.random() < share:
+        spoils = month in (None, day.replace(day=1))
+        if day > earlier or (spoils and noise.random() < share):
             continue
-        more = noise.random() < share
+        more = spoils and noise.random() < share
         kept.append((kpi_id, leaf, day, cell, numerator, denominator + 1 if more else denominator))
     gone = noise.choice([None, "category:b", "n1", "share"])
     return [row for row in kept if gone not in (row[0], row[1], row[3])]
 
 
+Nights = list[tuple[dt.date, list[Count]]]
+Lives = dict[str, tuple[dt.date, dt.date | None]]
+
+
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[dict[str, dict[str, Any]], list[tuple[dt.date, list[Count]]]]:
-    """A catalogue and two or three nights, each with all it counts; a later night may also come before an earlier one."""
+def histories(draw: st.DrawFn) -> tuple[dict[str, dict[str, Any]], Nights, Lives]:
+    """A catalogue, two or three nights, each with all it counts, and a unit that may end; a later night may also come before an earlier one."""
     noise = random.Random(draw(st.integers(0, 2**32)))
     last = dt.date(2024, 1, 1) + dt.timedelta(days=draw(st.integers(0, 1000)))
     days = draw(st.sampled_from([5, 45, 420, 1300]))
@@ -72,14 +78,16 @@ def histories(draw: st.DrawFn) -> tuple[dict[str, dict[str, Any]], list[tuple[dt
     states = [(night, spoilt(noise, counts, night)) for night in nights]
     anchor = (kinds[0], "n1", min(nights) - dt.timedelta(days=1), "", 1, 1)
     catalogue = {kind: KINDS[kind] for kind in kinds}
-    return catalogue, [(night, one_row_each([*rows, anchor])) for night, rows in [*states, (last, counts)]]
+    ends = draw(st.sampled_from([None, -30, -1, 0, 1, 15, 60, 400]))
+    lives: Lives = {} if ends is None else {"s1": (LONG_AGO, last - dt.timedelta(days=ends))}
+    return catalogue, [(night, one_row_each([*rows, anchor])) for night, rows in [*states, (last, counts)]], lives
 
 
 def one_row_each(rows: Sequence[Count]) -> list[Count]:
     return list({row[:4]: row for row in rows}.values())
 
 
-def assert_same_as_anew(catalogue: dict[str, dict[str, Any]], nights: list[tuple[dt.date, list[Count]]], **units: Any) -> None:
+def assert_same_as_anew(catalogue: dict[str, dict[str, Any]], nights: Nights, **units: Any) -> None:
     units = {"parents": PARENTS, "sums": ("square", "result"), **units}
     (first, counts), *later = nights
     with kpi_table(first, catalogue, counts, **units) as grown, kpi_table(nights[-1][0], catalogue, nights[-1][1], **units) as anew:
@@ -91,26 +99,49 @@ def assert_same_as_anew(catalogue: dict[str, dict[str, Any]], nights: list[tuple
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(histories())
 def test_nights_one_after_the_other_give_what_the_last_alone_gives(
-    history: tuple[dict[str, dict[str, Any]], list[tuple[dt.date, list[Count]]]],
+    history: tuple[dict[str, dict[str, Any]], Nights, Lives],
 ) -> None:
-    assert_same_as_anew(*history)
+    catalogue, nights, lives = history
+    assert_same_as_anew(catalogue, nights, lives=lives)
 
 
-def test_a_restated_month_of_an_earlier_year_changes_its_comparisons_and_nothing_is_forgotten() -> None:
-    """A night on which nothing differs recomputes no row of a year long over; a restated one does."""
+def test_only_what_holds_a_restated_day_is_summed_again_and_nothing_is_forgotten() -> None:
+    """A night on which only a day is new sums what holds its month; one that restates a day of an earlier year sums those of its month."""
     noise = random.Random(3)
     last = dt.date(2025, 9, 7)
     counts = counted(noise, "count", last, 1300, presence=1.0)
     restated = [(k, u, d, c, n + 50 if d == dt.date(2023, 3, 8) else n, m) for k, u, d, c, n, m in counts]
     with kpi_table(last, {"count": KINDS["count"]}, counts, PARENTS) as connection:
-        years = "select distinct year_no from int_kpi_touched_year order by 1"
+
+        def summed_again() -> list[tuple[str, dt.date, dt.date]]:
+            counted_period = "select period_key from int_kpi_touched_period where is_counted"
+            spans = "select grain, min(period_start), max(period_end) from int_kpi_period"
+            return connection.execute(f"{spans} where period_key in ({counted_period}) group by grain order by grain").fetchall()
+
         build_on_last(connection, last + dt.timedelta(days=1), counts)
-        assert connection.execute(years).fetchall() == [(2025,)]
+        assert {start for grain, start, _ in summed_again() if grain in ("day", "week", "month")} == {dt.date(2025, 9, 1)}
         build_on_last(connection, last + dt.timedelta(days=1), restated)
-        assert connection.execute(years).fetchall() == [(2023,)]
+        first, end = dt.date(2023, 3, 1), dt.date(2023, 3, 31)
+        assert summed_again() == [
+            ("day", first, end),
+            ("month", first, end),
+            ("quarter", dt.date(2023, 1, 1), end),
+            ("week", dt.date(2023, 2, 27), dt.date(2023, 4, 2)),
+            ("year", dt.date(2023, 1, 1), dt.date(2023, 12, 31)),
+            ("ytd", dt.date(2023, 1, 1), dt.date(2023, 12, 31)),
+        ]
         grown = everything(connection)
     with kpi_table(last + dt.timedelta(days=1), {"count": KINDS["count"]}, restated, PARENTS) as anew:
         assert grown == everything(anew)
+
+
+@pytest.mark.parametrize("days_later", [0, 30])
+def test_a_unit_that_ends_between_two_nights_is_in_no_state_from_then_on(days_later: int) -> None:
+    """Nothing was counted since, and the months over stay as they were: the year in which the unit ended is summed again."""
+    ended = dt.date(2025, 9, 10)
+    counts: list[Count] = [("stock", leaf, dt.date(2025, 7, 31), "", 10, 100) for leaf in LEAVES]
+    nights = [(ended - dt.timedelta(days=1), counts), (ended + dt.timedelta(days=days_later), counts)]
+    assert_same_as_anew({"stock": KINDS["stock"]}, nights, lives={"s1": (LONG_AGO, ended)})
 
 
 @pytest.mark.parametrize("days_earlier", [0, 3])

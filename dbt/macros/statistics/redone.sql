@@ -1,10 +1,10 @@
 {#-
-  Which figures a build that starts from the last one computes again. Values: all of a touched series, and of a KPI and root the periods of a
-  touched year. Figures besides: those that are compared with such a period (a year later at the most), and those whose dispersion differs.
+  Which figures a build that starts from the last one computes again. Values: all of a touched series, and the periods of which a sum may
+  differ. Figures besides: those that are compared with such a period, and those whose dispersion differs.
 -#}
 {% macro redone_where(table_name) -%}
 series_id in (select series_id from {{ redone_relation('int_kpi_touched_series') }})
-or period_key in ({{ periods_of_touched_years(0 if table_name == 'int_kpi_value' else 1) }})
+or period_key in (select period_key from {{ redone_relation('int_kpi_touched_period') }}{% if table_name == 'int_kpi_value' %} where is_counted{% endif %})
 {%- if table_name == 'int_kpi_figure' %}
 or (series_id, period_key) in (
     select
@@ -24,25 +24,12 @@ or (series_id, period_key) in (
 {{ model_name }}
 {%- endmacro %}
 
-{% macro periods_of_touched_years(years_after) -%}
-    {%- for periods in [redone_relation('int_kpi_period'), applied('int_kpi_period')] %}
-    {% if not loop.first %}union {% endif -%}
-    select period.period_key
-    from {{ periods }} as period
-    inner join {{ redone_relation('int_kpi_touched_year') }} as touched
-        on
-            period.kpi_id = touched.kpi_id
-            and period.root_code = touched.root_code
-            and period.year_no between touched.year_no and touched.year_no + {{ years_after }}
-    {%- endfor %}
-{%- endmacro %}
-
-{#- The periods of touched years, and all of the KPIs that a touched series belongs to. -#}
+{#- The periods of which a sum may differ, and all of the KPIs that a touched series belongs to. -#}
 {% macro periods_redone() -%}
 select *
     from {{ ref('int_kpi_period') }}
     where
-        period_key in ({{ periods_of_touched_years(0) }})
+        period_key in (select period_key from {{ ref('int_kpi_touched_period') }} where is_counted)
         or scope_id in (
             select scope_id
             from {{ ref('int_kpi_series') }}

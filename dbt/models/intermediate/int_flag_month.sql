@@ -1,7 +1,7 @@
 {#- The figures that the flags look at, by unit and month: the terms that the seed gives them, out of the cells of fct_kpi_count. -#}
 {{ config(materialized=kept_table(), meta={'counts_months': true}) }}
 {% set counts = ['observed', 'trials', 'other_observed', 'other_trials'] -%}
-{{- waits_for('int_kpi_touched_year') -}}
+{{- waits_for('int_kpi_touched_month') -}}
 {% set redoes_months = builds_on_last() -%}
 {% set since = flags_touched_since() if redoes_months else none -%}
 with occurring as (

@@ -265,5 +265,5 @@ select * from share_figure
 union all
 select * from other_figure
 -- depends_on: {{ ref('int_kpi_touched_series') }}
--- depends_on: {{ ref('int_kpi_touched_year') }}
+-- depends_on: {{ ref('int_kpi_touched_period') }}
 -- depends_on: {{ ref('int_kpi_touched_spread') }}

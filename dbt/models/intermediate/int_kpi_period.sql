@@ -145,6 +145,7 @@ select
     placed.period_start,
     placed.period_end,
     placed.is_complete,
+    least(placed.ends_no, placed.as_of_no) as reached_no,
     placed.days,
     placed.weight,
     placed.year_no,

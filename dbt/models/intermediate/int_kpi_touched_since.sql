@@ -8,7 +8,7 @@
 with period as (
     {%- for periods in period_tables %}
     {% if not loop.first %}union {% endif -%}
-    select scope_id, kpi_id, root_code, grain_no, season_no, part, period_start, year_no
+    select scope_id, kpi_id, grain_no, season_no, part, period_start
     from {{ periods }}
     where grain_no >= 3
     {%- endfor %}
@@ -28,12 +28,11 @@ touched_series as (
 
 touched_period as (
     select
-        period.kpi_id,
+        kpi_id,
         cast(null as {{ dbt.type_string() }}) as slice,
-        period.period_start
-    from period
-    inner join {{ ref('int_kpi_touched_year') }} as touched
-        on period.kpi_id = touched.kpi_id and period.root_code = touched.root_code and period.year_no >= touched.year_no
+        period_start
+    from {{ ref('int_kpi_touched_period') }}
+    where grain_no >= 3
     union all
     select
         period.kpi_id,
@@ -71,4 +70,4 @@ where false
 -- depends_on: {{ ref('int_kpi_series') }}
 -- depends_on: {{ ref('int_kpi_touched_series') }}
 -- depends_on: {{ ref('int_kpi_touched_spread') }}
--- depends_on: {{ ref('int_kpi_touched_year') }}
+-- depends_on: {{ ref('int_kpi_touched_period') }}

@@ -13,15 +13,16 @@
 {%- endset -%}
 with
 {%- if redoes_rows %}
-{#- What is read again: of a touched year its months and, for the weeks across New Year, the two beside them; of a touched series everything. #}
+{#- What is read again: the months of touched periods; of a touched series everything. #}
 month_read as (
     select distinct
-        touched.kpi_id,
-        touched.root_code,
+        period.kpi_id,
+        period.root_code,
         month_period.period_id - 30000000 as month_no
-    from {{ ref('int_kpi_touched_year') }} as touched
+    from {{ ref('int_kpi_period') }} as period
     inner join {{ ref('int_period') }} as month_period
-        on month_period.period_id between 30000000 + touched.year_no * 12 and 30000000 + touched.year_no * 12 + 13
+        on month_period.grain_no = 3 and month_period.first_no <= period.ends_no and month_period.last_no >= period.first_no
+    where period.period_key in (select period_key from {{ ref('int_kpi_touched_period') }} where is_counted)
 ),
 
 count_read as (
@@ -242,7 +243,7 @@ stock_day as (
     cross join {{ source('control', 'night') }} as night
     where
         counted.day <= night.as_of
-        and coalesce(dim_unit.valid_to, cast('9999-12-31' as date)) > least(period.period_end, night.as_of)
+        and coalesce({{ day_number('dim_unit.valid_to') }}, {{ day_number("cast('9999-12-31' as date)") }}) > period.reached_no
 ),
 
 stock as (
@@ -297,7 +298,7 @@ from figure
 where {{ redone_where('int_kpi_value') }}
 {%- endif %}
 -- depends_on: {{ ref('int_kpi_touched_series') }}
--- depends_on: {{ ref('int_kpi_touched_year') }}
+-- depends_on: {{ ref('int_kpi_touched_period') }}
 -- depends_on: {{ ref('dim_unit') }}
 -- depends_on: {{ ref('int_period') }}
 -- depends_on: {{ ref('int_kpi_period') }}
