@@ -25,16 +25,17 @@ MODELS = (
     "intermediate/int_role_change",
     "intermediate/int_kpi_unit_change",
     "intermediate/int_kpi_touched_month",
-    "intermediate/int_kpi_touched_period",
     "intermediate/int_kpi_touched_series",
+    "intermediate/int_kpi_touched_period",
     "intermediate/int_kpi_value",
+    "intermediate/int_kpi_stratum",
     "intermediate/int_kpi_dispersion",
     "intermediate/int_kpi_touched_spread",
     "intermediate/int_kpi_figure",
     "marts/kpi",
 )
 KEPT = ("int_kpi_count_month", "int_kpi_link", "int_kpi_series", "int_kpi_period", "int_kpi_unit_change", "int_kpi_dispersion")
-REDONE = ("int_kpi_value", "int_kpi_figure")
+REDONE = ("int_kpi_value", "int_kpi_stratum", "int_kpi_dispersion", "int_kpi_figure")
 CALENDAR_SEEDS: dict[str, dict[str, str]] = {
     "calendar_root": {},
     "kpi_grain": {"is_counted_by_day": "boolean"},

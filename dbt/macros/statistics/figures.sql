@@ -12,8 +12,8 @@
 {{ {'count': 1, 'share': 2, 'other': 3}[method] }}
 {%- endmacro %}
 
-{#- Of the figures given, those of one method (count, share, other), each beside the figures it is compared with and the dispersion of its history. -#}
-{% macro figures_beside(method, comparisons, figures) %}
+{#- Of the figures given, those of one method (count, share, other), each beside those of `priors` that it is compared with and the dispersion of its history. -#}
+{% macro figures_beside(method, comparisons, figures, priors) %}
     select
         own.figure_key,
         own.series_id,
@@ -54,7 +54,7 @@
     inner join {{ ref('int_kpi_period') }} as period on own.period_key = period.period_key
     left join broken on own.figure_key = broken.figure_key
     {%- for side in comparisons %}
-    left join {{ ref('int_kpi_value') }} as {{ side }}
+    left join {{ priors }} as {{ side }}
         on
             {{ figure_key('own.series_id', 'period.' ~ side ~ '_period_id') }} = {{ side }}.figure_key
             and {{ side }}.method_no = {{ method_no(method) }}
@@ -89,33 +89,4 @@ sum(cast(xxhash64({{ rows }}.*) as decimal(38, 0)))
 
 {% macro duckdb__whole_rows_content(rows) -%}
 sum(hash({{ rows }}))
-{%- endmacro %}
-
-{#- Of every series and day: the counts of all leaves that stood under its unit on that day; `touched`: of the touched series ('in'), of the others ('not in') or of all. -#}
-{% macro day_sums(counted, touched) %}
-    select
-        link.series_id,
-        {{ day_number('counted.day') }} as day_no,
-        cast(sum(counted.numerator) as bigint) as numerator,
-        cast(sum(counted.denominator) as bigint) as denominator
-    from {{ counted }} as counted
-    inner join (
-        select *
-        from {{ ref('int_kpi_link') }}
-        {%- if touched is not none %}
-        where series_id {{ touched }} (select series_id from {{ ref('int_kpi_touched_series') }})
-        {%- endif %}
-    ) as link
-        on
-            counted.kpi_id = link.kpi_id
-            and counted.cell = link.cell
-            and counted.unit_code = link.leaf_code
-            and counted.day >= link.valid_from
-            and counted.day < link.valid_to
-    cross join {{ source('control', 'night') }} as night
-    where
-        counted.day <= night.as_of
-        and link.time_rule <> 'last'
-        and link.role = 'figure'
-    group by link.series_id, {{ day_number('counted.day') }}
 {%- endmacro %}

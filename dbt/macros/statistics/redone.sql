@@ -1,22 +1,35 @@
 {#-
-  Which figures a build that starts from the last one computes again. Values: all of a touched series, and the periods of which a sum may
-  differ. Figures besides: those that are compared with such a period, and those whose dispersion differs.
+  Which rows a build that starts from the last one computes again. Values: all of a touched series, and the periods of which a sum may differ.
+  Strata: those of years in which such a period is history; dispersions: those of these years and the two after, whose history they are.
+  Figures besides: those that are compared with such a period, and those whose dispersion differs.
 -#}
 {% macro redone_where(table_name) -%}
 series_id in (select series_id from {{ redone_relation('int_kpi_touched_series') }})
-or period_key in (select period_key from {{ redone_relation('int_kpi_touched_period') }}{% if table_name == 'int_kpi_value' %} where is_counted{% endif %})
-{%- if table_name == 'int_kpi_figure' %}
+or {% if table_name == 'int_kpi_value' -%}
+period_key in (select period_key from {{ redone_relation('int_kpi_touched_period') }} where is_counted)
+{%- elif table_name == 'int_kpi_stratum' -%}
+(scope_id, grain_no, year_no) in ({{ touched_history() }})
+{%- elif table_name == 'int_kpi_dispersion' -%}
+(scope_id, grain_no, year_no) in ({{ touched_history() }} union {{ touched_history(1) }} union {{ touched_history(2) }})
+{%- else -%}
+period_key in (select period_key from {{ redone_relation('int_kpi_touched_period') }})
 or (series_id, period_key) in (
     select
-        series.series_id,
+        touched.series_id,
         period.period_key
     from {{ redone_relation('int_kpi_touched_spread') }} as touched
-    inner join {{ redone_relation('int_kpi_series') }} as series
-        on cast(floor(touched.spread_key / ({{ spread_key('1', '0') }})) as integer) = series.series_id
     inner join {{ redone_relation('int_kpi_period') }} as period
-        on series.scope_id = period.scope_id and {{ period_spread_key('series.series_id', 'period') }} = touched.spread_key
+        on touched.scope_id = period.scope_id and touched.grain_no = least(period.grain_no, 3) and touched.part_no = period.season_no
 )
 {%- endif -%}
+{%- endmacro %}
+
+{% macro is_touched_history() -%}
+is_counted and is_history and grain_no <= 3
+{%- endmacro %}
+
+{% macro touched_history(years_later=0) -%}
+select scope_id, grain_no, year_no + {{ years_later }} from {{ redone_relation('int_kpi_touched_period') }} where {{ is_touched_history() }}
 {%- endmacro %}
 
 {#- Materialisations know no ref(): the graph is fixed by then. -#}

@@ -6,6 +6,7 @@
 {{ config(materialized='redone_rows' if target.type == 'duckdb' else 'table') }}
 {% set comparisons = ['yoy', 'pop'] -%}
 {% set figures = 'redone_value' if builds_on_last() else ref('int_kpi_value') -%}
+{% set priors = 'value_read' if builds_on_last() else ref('int_kpi_value') -%}
 with broken as (
     select distinct {{ figure_key('series.series_id', 'period.period_id') }} as figure_key
     from {{ ref('int_kpi_unit_change') }} as changed
@@ -19,15 +20,43 @@ with broken as (
 ),
 
 {% if builds_on_last() -%}
+{#- What is computed again and what that is compared with, in one pass. #}
+period_redone as (
+    select
+        period_key,
+        scope_id
+        {%- for side in comparisons %},
+        {{ side }}_period_id
+        {%- endfor %}
+    from {{ ref('int_kpi_period') }}
+    where
+        period_key in (select period_key from {{ ref('int_kpi_touched_period') }})
+        or (scope_id, least(grain_no, 3), season_no) in (select scope_id, grain_no, part_no from {{ ref('int_kpi_touched_spread') }})
+),
+
+value_read as (
+    select *
+    from {{ ref('int_kpi_value') }}
+    where
+        period_key in (
+            select period_key from period_redone
+            {%- for side in comparisons %}
+            union all
+            select {{ figure_key('scope_id', side ~ '_period_id') }} from period_redone
+            {%- endfor %}
+        )
+        or series_id in (select series_id from {{ ref('int_kpi_touched_series') }})
+),
+
 redone_value as (
-    select value.*
-    from {{ ref('int_kpi_value') }} as value
+    select *
+    from value_read
     where {{ redone_where('int_kpi_figure') }}
 ),
 
 {% endif -%}
 count_beside as (
-    {{- figures_beside('count', comparisons, figures) }}
+    {{- figures_beside('count', comparisons, figures, priors) }}
 ),
 
 count_exposed as (
@@ -97,7 +126,7 @@ count_figure as (
 ),
 
 share_beside as (
-    {{- figures_beside('share', comparisons, figures) }}
+    {{- figures_beside('share', comparisons, figures, priors) }}
 ),
 
 share_limited as (
@@ -158,7 +187,7 @@ share_figure as (
 ),
 
 other_beside as (
-    {{- figures_beside('other', comparisons, figures) }}
+    {{- figures_beside('other', comparisons, figures, priors) }}
 ),
 
 other_measured as (

@@ -1,6 +1,7 @@
 {#-
   Of a build that starts from the last one: the periods of which a sum may differ (is_counted: a month in them does, or the period itself: it
-  began, was completed, ripened, is no more), and those that are compared with one. Empty for a build that starts anew.
+  began, was completed, ripened, is no more; of stocks also all of a touched series, for what one cell says of a day ends what others said
+  before), and those that are compared with one. Empty for a build that starts anew.
 -#}
 {%- set columns = ['period_key', 'scope_id', 'kpi_id', 'grain_no', 'part', 'period_start', 'year_no', 'season_no', 'is_history'] -%}
 {%- if builds_on_last() -%}
@@ -29,6 +30,11 @@ counted_period as (
         'yoy_period_id', 'yoy_days', 'yoy_weight', 'yoy_is_matured', 'yoy_is_complete', 'yoy_is_torn',
         'pop_period_id', 'pop_days', 'pop_weight', 'pop_is_matured', 'pop_is_complete', 'pop_is_torn',
     ]) }} as differing
+    union
+    select period.period_key
+    from {{ ref('int_kpi_series') }} as series
+    inner join period on series.scope_id = period.scope_id
+    where series.time_rule = 'last' and series.series_id in (select series_id from {{ ref('int_kpi_touched_series') }})
 )
 
 select distinct
@@ -51,4 +57,6 @@ where false
 {%- endif %}
 {#- Read by both kinds of build, so that dbt knows the order. -#}
 -- depends_on: {{ ref('int_kpi_touched_month') }}
+-- depends_on: {{ ref('int_kpi_touched_series') }}
+-- depends_on: {{ ref('int_kpi_series') }}
 -- depends_on: {{ ref('int_period') }}

@@ -46,10 +46,9 @@ touched_period as (
         case when period.part = '' then series.slice else period.part end as slice,
         period.period_start
     from {{ ref('int_kpi_touched_spread') }} as touched
-    inner join {{ ref('int_kpi_series') }} as series
-        on cast(floor(touched.spread_key / ({{ spread_key('1', '0') }})) as integer) = series.series_id
+    inner join {{ ref('int_kpi_series') }} as series on touched.series_id = series.series_id
     inner join period
-        on series.scope_id = period.scope_id and {{ period_spread_key('series.series_id', 'period') }} = touched.spread_key
+        on touched.scope_id = period.scope_id and touched.grain_no = least(period.grain_no, 3) and touched.part_no = period.season_no
 )
 
 select

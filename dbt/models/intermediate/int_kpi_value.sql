@@ -7,49 +7,80 @@
 {{ config(materialized='redone_rows' if target.type == 'duckdb' else 'table') }}
 {% set redoes_rows = builds_on_last() -%}
 {% set periods = 'period_redone' if redoes_rows else ref('int_kpi_period') -%}
+{% set counts = 'count_read' if redoes_rows else ref('fct_kpi_count') -%}
 {% set sums -%}
         cast(sum(numerator) as bigint) as numerator,
         cast(sum(denominator) as bigint) as denominator
 {%- endset -%}
 with
 {%- if redoes_rows %}
-{#- What is read again: the months of touched periods; of a touched series everything. #}
+{#- What is read again: the months of touched periods, and of a touched series everything. No other sum is whole, and none is kept. #}
 month_read as (
     select distinct
         period.kpi_id,
-        period.root_code,
+        dim_unit.unit_code,
         month_period.period_id - 30000000 as month_no
     from {{ ref('int_kpi_period') }} as period
+    inner join {{ ref('dim_unit') }} as dim_unit on period.root_code = dim_unit.root_code
     inner join {{ ref('int_period') }} as month_period
         on month_period.grain_no = 3 and month_period.first_no <= period.ends_no and month_period.last_no >= period.first_no
     where period.period_key in (select period_key from {{ ref('int_kpi_touched_period') }} where is_counted)
 ),
 
+cell_read as (
+    select distinct
+        kpi_id,
+        cell,
+        leaf_code
+    from {{ ref('int_kpi_link') }}
+    where series_id in (select series_id from {{ ref('int_kpi_touched_series') }})
+),
+
 count_read as (
-    select fct_kpi_count.*
-    from {{ ref('fct_kpi_count') }} as fct_kpi_count
-    inner join {{ ref('dim_unit') }} as dim_unit on fct_kpi_count.unit_code = dim_unit.unit_code
+    select counted.*
+    from {{ ref('fct_kpi_count') }} as counted
     inner join month_read
         on
-            fct_kpi_count.kpi_id = month_read.kpi_id
-            and dim_unit.root_code = month_read.root_code
-            and {{ month_number('fct_kpi_count.day') }} = month_read.month_no
+            counted.kpi_id = month_read.kpi_id
+            and counted.unit_code = month_read.unit_code
+            and {{ month_number('counted.day') }} = month_read.month_no
+    union all
+    select counted.*
+    from {{ ref('fct_kpi_count') }} as counted
+    inner join cell_read on counted.kpi_id = cell_read.kpi_id and counted.cell = cell_read.cell and counted.unit_code = cell_read.leaf_code
+    left join month_read
+        on
+            counted.kpi_id = month_read.kpi_id
+            and counted.unit_code = month_read.unit_code
+            and {{ month_number('counted.day') }} = month_read.month_no
+    where month_read.kpi_id is null
 ),
 
 period_redone as (
     {{ periods_redone() }}
 ),
+{%- endif %}
 
 day_sum as (
-    {{- day_sums('count_read', 'not in') }}
-    union all
-    {{- day_sums(ref('fct_kpi_count'), 'in') }}
+    select
+        link.series_id,
+        {{ day_number('counted.day') }} as day_no,
+        {{ sums }}
+    from {{ counts }} as counted
+    inner join {{ ref('int_kpi_link') }} as link
+        on
+            counted.kpi_id = link.kpi_id
+            and counted.cell = link.cell
+            and counted.unit_code = link.leaf_code
+            and counted.day >= link.valid_from
+            and counted.day < link.valid_to
+    cross join {{ source('control', 'night') }} as night
+    where
+        counted.day <= night.as_of
+        and link.time_rule <> 'last'
+        and link.role = 'figure'
+    group by link.series_id, {{ day_number('counted.day') }}
 ),
-{%- else %}
-day_sum as (
-    {{- day_sums(ref('fct_kpi_count'), none) }}
-),
-{%- endif %}
 
 calendar as (
     select
@@ -178,7 +209,7 @@ square_sum as (
             end
         ) as decimal(38, 0)) as double) as squares,
         cast(cast(sum(counted.denominator) as decimal(38, 0)) as double) as square_weights
-    from {{ ref('fct_kpi_count') }} as counted
+    from {{ counts }} as counted
     inner join {{ ref('int_kpi_link') }} as link
         on
             counted.kpi_id = link.kpi_id
@@ -232,7 +263,7 @@ stock_day as (
                 then max(case when counted.cell not like 'excluded:%' then counted.day end) over (partition by period.period_key)
             else max(case when counted.cell not like 'excluded:%' then counted.day end) over (partition by period.period_key, counted.unit_code)
         end as last_day
-    from {{ ref('fct_kpi_count') }} as counted
+    from {{ counts }} as counted
     inner join {{ ref('dim_unit') }} as dim_unit on counted.unit_code = dim_unit.unit_code
     inner join {{ periods }} as period
         on
