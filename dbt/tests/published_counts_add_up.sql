@@ -2,7 +2,7 @@
 {{ config(meta={
     'severity': 'block',
     'owner': 'data office',
-    'action': 'City, counties and stations no longer add up. Check unit_ancestor and how kpi sums over it.'
+    'action': 'City, counties and stations no longer add up. Check unit_ancestor and how int_kpi_value sums over it.'
 }) }}
 
 with direct_link as (
@@ -21,40 +21,44 @@ parent_with_constant_children as (
     having min(case when is_permanent then 1 else 0 end) = 1
 ),
 
+series_above as (
+    select
+        child.series_id,
+        parent.series_id as parent_id
+    from {{ ref('int_kpi_series') }} as child
+    inner join direct_link as link on child.unit_code = link.unit_code
+    inner join parent_with_constant_children as constant on link.ancestor_code = constant.ancestor_code
+    inner join {{ ref('int_kpi_series') }} as parent
+        on link.ancestor_code = parent.unit_code and child.kpi_id = parent.kpi_id and child.slice = parent.slice
+    where child.time_rule <> 'last'
+),
+
 sum_of_children as (
     select
-        child.kpi_id,
-        link.ancestor_code as unit_code,
-        child.slice,
-        child.grain,
-        child.period_end,
+        series_above.parent_id,
+        child.period_key,
         sum(child.numerator) as numerator,
         sum(child.denominator) as denominator
-    from {{ ref('kpi') }} as child
-    inner join direct_link as link on child.unit_code = link.unit_code
-    inner join parent_with_constant_children as parent on link.ancestor_code = parent.ancestor_code
-    inner join {{ ref('kpi_catalogue') }} as catalogue on child.kpi_id = catalogue.kpi_id and catalogue.time_rule <> 'last'
-    group by child.kpi_id, link.ancestor_code, child.slice, child.grain, child.period_end
+    from {{ ref('int_kpi_figure') }} as child
+    inner join series_above on child.series_id = series_above.series_id
+    group by series_above.parent_id, child.period_key
 )
 
 select
-    parent.kpi_id,
-    parent.unit_code,
-    parent.slice,
-    parent.grain,
-    parent.period_end,
+    series.kpi_id,
+    series.unit_code,
+    series.slice,
+    period.grain,
+    period.part,
+    period.period_end,
     parent.numerator,
     sum_of_children.numerator as sum_of_numerators,
     parent.denominator,
     sum_of_children.denominator as sum_of_denominators
-from {{ ref('kpi') }} as parent
-inner join sum_of_children
-    on
-        parent.kpi_id = sum_of_children.kpi_id
-        and parent.unit_code = sum_of_children.unit_code
-        and parent.slice = sum_of_children.slice
-        and parent.grain = sum_of_children.grain
-        and parent.period_end = sum_of_children.period_end
+from {{ ref('int_kpi_figure') }} as parent
+inner join sum_of_children on parent.series_id = sum_of_children.parent_id and parent.period_key = sum_of_children.period_key
+inner join {{ ref('int_kpi_series') }} as series on parent.series_id = series.series_id
+inner join {{ ref('int_kpi_period') }} as period on parent.period_key = period.period_key
 where
     coalesce(parent.numerator, 0) <> coalesce(sum_of_children.numerator, 0)
     or coalesce(parent.denominator, 0) <> coalesce(sum_of_children.denominator, 0)

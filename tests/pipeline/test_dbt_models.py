@@ -314,8 +314,8 @@ TAMPERINGS = {
     "a slice that does not sum": ("partitions_sum", "fct_kpi_count", "update {} set numerator = 9 where cell = 'category:02'"),
     "a county that is not its stations": (
         "published_counts_add_up",
-        "kpi",
-        "update {} set numerator = numerator + 1 where unit_code = 'C'",
+        "int_kpi_figure",
+        "update {} set numerator = numerator + 1 where series_id in (select series_id from int_kpi_series where unit_code = 'C')",
     ),
     "two parents at once": ("one_way_up", "unit_ancestor", "insert into {} values ('A1', 'B', date '2010-01-01', date '9999-12-31', 1)"),
     "a lost row": ("balanced", "pool_balance", "update {} set is_balanced = false where source_id = 'city_case'"),
