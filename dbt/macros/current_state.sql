@@ -117,6 +117,15 @@ latest_full_batch as (
     group by batch.source_id
 ),
 
+{#- Where there are no full extracts, nothing else can be deleted. #}
+said_deleted as (
+    select distinct
+        source_id,
+        record_key
+    from {{ source('pool', entity) }}
+    where is_deleted
+),
+
 ranked_state as (
     select
         pool_row.*,
@@ -138,8 +147,11 @@ ranked_state as (
     inner join {{ source('control', 'source') }} as source
         on pool_row.source_id = source.source_id and source.entity = '{{ entity }}'
     left join latest_full_batch on pool_row.source_id = latest_full_batch.source_id
+    left join said_deleted on pool_row.source_id = said_deleted.source_id and pool_row.record_key = said_deleted.record_key
     cross join night
-    where pool_row.batch_date <= night.as_of
+    where
+        pool_row.batch_date <= night.as_of
+        and (pool_row.record_key is null or latest_full_batch.batch_date is not null or said_deleted.record_key is not null)
 ),
 
 deleted_rows as (

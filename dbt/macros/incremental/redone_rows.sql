@@ -14,7 +14,7 @@ period_start >= {{ touched_since(meta.wide_columns) }}
 {%- elif meta.rows_of -%}
 {% if units_differ() %}true{% else %}{{ in_redone_state(meta.rows_of, meta.dated_by) }}{% endif %}
 {%- elif meta.counts_days_of -%}
-{% if meta.kpis_by_day %}kpi_id not in ('{{ meta.kpis_by_day | join("', '") }}') or {% endif %}day in ({{ touched_days(meta.counts_days_of) }})
+{% if meta.kpis_whole %}kpi_id in ('{{ meta.kpis_whole | join("', '") }}') or {% endif %}day in ({{ touched_days(meta.counts_days_of) }})
 {%- elif meta.counts_months -%}
 month_no >= {{ month_number(flags_touched_since()) }}
 {%- else -%}

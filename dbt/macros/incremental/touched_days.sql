@@ -1,7 +1,7 @@
 {#-
   Counts of which the rows of a day are made of the rows that other models hold of that day alone: those models stand in `counts_days_of` in
-  the meta of the count, and a build that starts from the last one counts the days again on which any of them differs. Where that is so
-  of some KPIs only, they stand in `kpis_by_day`; the others are counted whole.
+  the meta of the count, and a build that starts from the last one counts the days again on which any of them differs. KPIs of
+  which that is not so stand in `kpis_whole`, and are counted whole.
 -#}
 {% macro rows_counted(model_name) -%}
 {{- waits_for('int_row_day') -}}
@@ -12,11 +12,11 @@
 {%- endif -%}
 {%- endmacro %}
 
-{#- Cells that a count takes from another are made of the rows of their day, too; not so if it counts only some of its KPIs by day. -#}
+{#- Cells that a count takes from another are made of the rows of their day, too; those of a count with KPIs that are counted whole are all read. -#}
 {% macro cells_counted(model_name) -%}
 {{- waits_for('int_row_day') -}}
 {%- set meta = config.get('meta', {}) -%}
-{{ rows_counted(model_name) if meta.counts_days_of and not meta.kpis_by_day else ref(model_name) }}
+{{ rows_counted(model_name) if meta.counts_days_of and not meta.kpis_whole else ref(model_name) }}
 {%- endmacro %}
 
 {#- As literals: the engine looks for them where it reads. -#}

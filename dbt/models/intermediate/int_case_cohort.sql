@@ -1,9 +1,7 @@
 {#-
-  Cases alike in all that matters, in every cohort figure: the last day that counts for them (their own day plus the horizon, or the night), or why they are
+  Cases alike in all that matters, in every cohort figure: the last day that counts for them (their own day plus the horizon; without one, no day is the last), or why they are
   not in the figure. Only cases whose horizon has passed are counted; transfers and withdrawals stay.
 -#}
-{{ config(materialized='view') }}
-
 with root_with_events as (
     select distinct root_code from {{ ref('int_case_event') }}
 ),
@@ -50,7 +48,7 @@ due_case as (
         case
             when horizon.horizon_days is not null then {{ add_days('case_tally.day', 'horizon.horizon_days') }}
             when horizon.horizon_months is not null then {{ add_months('case_tally.day', 'horizon.horizon_months') }}
-            else night.as_of
+            else {{ last_moment() }}
         end as due_on,
         case_tally.*
     from case_tally
@@ -64,7 +62,6 @@ select
     day,
     category,
     due_on,
-    as_of,
     cleared_on,
     exited_on,
     penalised_on,
@@ -76,7 +73,7 @@ select
         when population <> 'administrative' and case_kind <> 'criminal' then 'other_population'
         when population = 'serious_violent' and not is_serious_violent then 'other_population'
         when not has_events then 'no_event_feed'
-        when due_on > as_of then 'immature'
+        when due_on > as_of and due_on < {{ last_moment() }} then 'immature'
     end as excluded_reason,
     row_count
 from due_case

@@ -1,3 +1,4 @@
+{{ config(materialized=kept_table(), meta={'counts_days_of': ['int_case_cohort'], 'kpis_whole': ['CR-1', 'CR-1.filed', 'CR-4', 'CR-5', 'CR-6']}) }}
 with cohort_case as (
     select
         kpi_id,
@@ -9,7 +10,7 @@ with cohort_case as (
         due_on,
         excluded_reason,
         row_count
-    from {{ ref('int_case_cohort') }}
+    from {{ rows_counted('int_case_cohort') }}
     where kpi_id like 'CR-%'
 ),
 

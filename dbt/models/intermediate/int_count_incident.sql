@@ -1,4 +1,4 @@
-{{ config(materialized=kept_table(), meta={'counts_days_of': ['int_incident'], 'kpis_by_day': ['INC-1', 'INC-2', 'INC-5']}) }}
+{{ config(materialized=kept_table(), meta={'counts_days_of': ['int_incident'], 'kpis_whole': ['INC-6']}) }}
 with incident as (
     select
         unit_code,

@@ -1,4 +1,4 @@
-{{ config(materialized=kept_table(), meta={'counts_days_of': ['int_incident'], 'kpis_by_day': ['INC-3.effective', 'INC-3.converted', 'INC-4']}) }}
+{{ config(materialized=kept_table(), meta={'counts_days_of': ['int_incident']}) }}
 with listed_category as (
     {{ listed_categories(ref('int_incident'), 'street_preventable') }}
 ),
