@@ -68,9 +68,10 @@ def _parse(draft: Path) -> None:
 
 @cache
 def builder_version() -> str:
-    """What a build depends on besides models, seeds and data: the macros, and the engines. dbt itself notices a changed model or seed."""
+    """What a build depends on besides models, seeds and data: macros, tests and the engines. dbt itself notices a changed model or seed."""
     digest = hashlib.sha256()
-    for file in sorted((*(PROJECT_FOLDER / "macros").rglob("*.sql"), PROJECT_FOLDER / "dbt_project.yml")):
+    code = (file for folder in ("macros", "tests") for file in (PROJECT_FOLDER / folder).rglob("*.sql"))
+    for file in sorted((*code, PROJECT_FOLDER / "dbt_project.yml")):
         digest.update(file.relative_to(PROJECT_FOLDER).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     for package in ("dbt-core", "dbt-duckdb", "duckdb"):
         digest.update(f"{package} {version(package)}".encode())

@@ -340,6 +340,25 @@ def test_the_checks_catch(candidate: duckdb.DuckDBPyConnection, home: Path, tmp_
     assert after > 0
 
 
+def test_what_was_not_found_sound_is_tested_again_though_nothing_of_it_differs(
+    candidate: duckdb.DuckDBPyConnection, home: Path, tmp_path: Path
+) -> None:
+    """A row that stands twice since the last build, whose tests did not all pass: the next one counts nothing again, and finds it."""
+    assert candidate.execute("select state, is_tested from applied.run").fetchall() == [("complete", True)]
+    manifest = json.loads((home / "target" / "manifest.json").read_text(encoding="utf-8"))
+    counted = manifest["nodes"]["model.police_pool.int_kpi_count_month"]["compiled_code"]
+    later = shutil.copytree(home, tmp_path / "home")
+    with duckdb.connect(str(later / "warehouse" / "candidate.duckdb")) as connection:
+        connection.execute("insert into int_count_incident select * from int_count_incident where kpi_id = 'INC-1' limit 1")
+        connection.execute(f"create or replace table applied.int_kpi_count_month as {counted}")
+        connection.execute("update applied.run set is_tested = false")
+    with build_candidate(later, "--exclude-resource-type", "unit_test") as after:
+        assert after.execute("select count(*) from int_kpi_touched_month").fetchall() == [(0,)]
+        assert after.execute("select state, is_tested from applied.run").fetchall() == [("complete", False)]
+    failed = [name for name, status in results(later).items() if status == "warn" and "valid_table_fct_kpi_count" in name]
+    assert len(failed) == 1
+
+
 def test_the_order_of_rows_and_files_does_not_matter(candidate: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     shuffled = {entity: random.Random(4).sample(rows, len(rows)) for entity, rows in city().items() if entity != "case"} | {
         "case": city()["case"]

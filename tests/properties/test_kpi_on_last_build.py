@@ -15,7 +15,7 @@ from kpi_harness import LONG_AGO, build_on_last, kpi_table
 
 PARENTS = {"city": None, "north": "city", "south": "city", "n1": "north", "n2": "north", "s1": "south"}
 LEAVES = ("n1", "n2", "s1")
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "count": {"kind": "count"},
     "share": {"kind": "proportion", "maturity_days": 40},
     "rate": {"kind": "rate", "time_rule": "exposure"},

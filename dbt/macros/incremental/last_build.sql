@@ -21,7 +21,7 @@
 {%- endmacro %}
 
 {% macro duckdb__builds_on_last() -%}
-  {%- if not execute or not flags.INTROSPECT or model.resource_type != 'model' -%}
+  {%- if not execute or not flags.INTROSPECT or model.resource_type not in ['model', 'test'] -%}
     {{ return(false) }}
   {%- endif -%}
   {{ return(_applied_run() == 'building on the last') }}
@@ -54,11 +54,13 @@
 {% macro duckdb__begin_build() -%}
   {%- if execute and flags.INTROSPECT -%}
     {%- set is_complete = _applied_run() == 'complete' and _applied_run('project') == _project_checksum() -%}
+    {%- set is_tested = is_complete and _applied_run('is_tested') -%}
     create schema if not exists applied;
     create or replace table applied.run as
     select
       '{{ 'building on the last' if is_complete and not flags.FULL_REFRESH else 'building anew' }}' as state,
-      '{{ _project_checksum() }}' as project
+      '{{ _project_checksum() }}' as project,
+      {{ is_tested }} as is_tested
     {%- if is_complete and not flags.FULL_REFRESH -%}
     ;
     create or replace table {{ applied('touched_batch') }} as
@@ -90,7 +92,7 @@
     create or replace table {{ applied('first_made_by') }} as
     {{ _first_made_by() }};
       {%- endif %}
-    update applied.run set state = 'complete'
+    update applied.run set state = 'complete', is_tested = {{ _all_kept_rows_passed() }}
     {%- endif -%}
   {%- endif -%}
 {%- endmacro %}
@@ -119,6 +121,7 @@ select
   {%- for node in _built_nodes() | sort(attribute='unique_id') -%}
     {%- do checksums.append(node.unique_id ~ node.checksum.checksum) -%}
   {%- endfor -%}
+  {%- do checksums.extend(_tests_of_kept_rows()) -%}
   {%- for source in graph.sources.values() | sort(attribute='unique_id') -%}
     {%- do checksums.append(source.unique_id ~ source.columns.keys() | join(',')) -%}
   {%- endfor -%}

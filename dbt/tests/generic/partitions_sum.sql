@@ -1,5 +1,6 @@
 {#- Cells of a kind that partitions a figure sum to the figure, for every KPI, unit and day that has that kind. -#}
 {% test partitions_sum(model) %}
+{{- waits_for('int_kpi_count_month') }}
 with partition_kind as (
     select cell_kind
     from {{ ref('kpi_cell') }}
@@ -23,7 +24,7 @@ cell_sum as (
         partition_kind.cell_kind,
         sum(counted.numerator) as numerator,
         sum(counted.denominator) as denominator
-    from {{ model }} as counted
+    from {{ rows_tested(model) }} as counted
     inner join partition_kind on split_part(counted.cell, ':', 1) = partition_kind.cell_kind
     left join lone_cell on counted.cell = lone_cell.cell
     where lone_cell.cell is null

@@ -3,6 +3,7 @@
   negative. Counts alike in KPI, unit and kind of cell are judged together.
 -#}
 {% test valid_counts(model) %}
+{{- waits_for('int_kpi_count_month') }}
 with counted as (
     select
         kpi_id,
@@ -15,7 +16,7 @@ with counted as (
         min(numerator) as least_numerator,
         min(denominator) as least_denominator,
         max(numerator - denominator) as most_above_denominator
-    from {{ model }}
+    from {{ rows_tested(model) }}
     group by kpi_id, unit_code, split_part(cell, ':', 1)
 ),
 

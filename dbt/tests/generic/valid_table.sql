@@ -1,5 +1,8 @@
-{#- One pass over a table: a unique key, columns that are never null, columns that hold only accepted values. -#}
-{% test valid_table(model, key, not_null=[], accepted={}) %}
+{#-
+  One pass over a table: a unique key, columns that are never null, columns that hold only accepted values. `after` is a model that says
+  which rows are to be tested again, where it is not one of those that the table is made of.
+-#}
+{% test valid_table(model, key, not_null=[], accepted={}, after=none) %}
 select
     {{ key | join(', ') }},
     problem
@@ -14,14 +17,14 @@ from (
             when {{ column }} not in ('{{ values | join("', '") }}') then '{{ column }} is not an accepted value'
             {%- endfor %}
         end as problem
-    from {{ model }}
+    from {{ rows_tested(model) }}
 ) as judged
 where problem is not null
 union all
 select
     {{ key | join(', ') }},
     'key is not unique' as problem
-from {{ model }}
+from {{ rows_tested(model) }}
 group by {{ key | join(', ') }}
 having count(*) > 1
 {% endtest %}
