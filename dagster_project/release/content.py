@@ -89,8 +89,8 @@ def table_content(connection: duckdb.DuckDBPyConnection, relation: str, without:
     texts = ", ".join(f"{_as_text(name, duckdb_type)} as c{place}" for place, (name, duckdb_type) in enumerate(hashed)) or "'' as none"
     parts = ", ".join(f"coalesce(strlen(c{place}), -1), ':', c{place}, ';'" for place in range(len(hashed))) or "''"
     counted = connection.execute(
-        f"select count(*), sum(md5_number_lower(row_text)), sum(md5_number_upper(row_text)) "
-        f"from (select concat({parts}) as row_text from (select {texts} from {relation}))"
+        f"select count(*), sum((hashed >> 64)::ubigint), sum((hashed & {HALF - 1}::uhugeint)::ubigint) "
+        f"from (select md5_number(concat({parts})) as hashed from (select {texts} from {relation}))"
     ).fetchone()
     assert counted is not None
     return TableContent(columns, hashed, counted[0], (int(counted[1] or 0) % HALF, int(counted[2] or 0) % HALF))
