@@ -256,42 +256,66 @@ def continuity_verdict(product: str, now: Mapping[tuple[str, str], int], baselin
     return check.of_product(product, False, detail, jumps)
 
 
-def restatement_verdict(candidate: Candidate, product: str, baseline: Baseline | None) -> Verdict:
+def restatement_verdicts(candidate: Candidate, products: Sequence[str], baselines: Mapping[str, Baseline]) -> dict[str, Verdict]:
     """Against the release before: counts of months that were complete then have not moved much (period basis, all units).
 
-    Late deliveries and corrections do move them; a move of more than a fifth and of more than 20 is worth a look.
+    Late deliveries and corrections do move them; a move of more than a fifth and of more than 20 is worth a look. One comparison for all
+    products of one release.
     """
     check = PRODUCT_CHECKS["restatement"]
     kpi = candidate.lineage.named("kpi")
-    if baseline is None or kpi is None:
-        return check.of_product(product, True, "no earlier release to compare with")
+    verdicts = {product: check.of_product(product, True, "no earlier release to compare with") for product in products}
+    if kpi is None:
+        return verdicts
+    compared: dict[tuple[str, Path], list[str]] = defaultdict(list)
+    for product in products:
+        if product in baselines:
+            compared[baselines[product].version, baselines[product].database].append(product)
+    for (version, database), of_release in compared.items():
+        try:
+            moved = _restated(candidate, candidate.relation(kpi), of_release, database)
+        except duckdb.Error as error:
+            detail = f"{NOT_AUDITED}: release {version} cannot be compared with: {first_line(error)}"
+            verdicts |= {product: check.of_product(product, False, detail) for product in of_release}
+        else:
+            verdicts |= {product: _restatement_verdict(product, moved[product], version) for product in of_release}
+    return verdicts
+
+
+def _restated(candidate: Candidate, kpi: str, products: Sequence[str], earlier: Path) -> Mapping[str, list[dict[str, Any]]]:
+    """By product the counts of complete months that moved, the furthest first."""
     try:
-        candidate.connection.execute(f"attach if not exists {sql_text(baseline.database)} as baseline (read_only)")
-        moved = candidate.rows(
+        candidate.connection.execute(f"attach {sql_text(earlier)} as baseline (read_only)")
+        rows = candidate.rows(
             f"""
-            select now.kpi_id, now.unit_code, now.period_start, figure.part, figure.before, figure.now
-            from {candidate.relation(kpi)} as now
+            select product, now.kpi_id, now.unit_code, now.period_start, figure.part, figure.before, figure.now
+            from {kpi} as now
             inner join baseline.main.kpi as earlier using (product, kpi_id, unit_code, slice, grain, period_start),
                 unnest([
                     {{'part': 'numerator', 'before': earlier.numerator::double, 'now': now.numerator::double}},
                     {{'part': 'denominator', 'before': earlier.denominator::double, 'now': now.denominator::double}}
                 ]) as unnested(figure)
-            where now.product = {sql_text(product)} and now.grain = 'month' and now.slice = '' and now.basis = 'period'
-                and earlier.is_complete
+            where now.product in ({", ".join(map(sql_text, products))}) and now.grain = 'month' and now.slice = '' and now.basis = 'period'
+                and earlier.grain = 'month' and earlier.slice = '' and earlier.is_complete
                 and abs(figure.now - figure.before) > greatest({RESTATED_SHARE} * abs(figure.before), {RESTATED_LEAST})
-            order by abs(figure.now - figure.before) desc, 1, 2, 3, 4
+            order by abs(figure.now - figure.before) desc, 2, 3, 4, 5
             """
         )
-    except duckdb.Error as error:
-        detail = f"{NOT_AUDITED}: release {baseline.version} cannot be compared with: {first_line(error)}"
-        return check.of_product(product, False, detail)
     finally:
         candidate.connection.execute("detach database if exists baseline")
+    moved: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        moved[row.pop("product")].append(row)
+    return moved
+
+
+def _restatement_verdict(product: str, moved: Sequence[dict[str, Any]], version: str) -> Verdict:
+    check = PRODUCT_CHECKS["restatement"]
     if not moved:
-        return check.of_product(product, True, f"complete months are like those of {baseline.version}")
+        return check.of_product(product, True, f"complete months are like those of {version}")
     top = moved[0]
     detail = (
-        f"{len(moved)} counts of complete months moved against {baseline.version}, most {top['kpi_id']} of {top['unit_code']} "
+        f"{len(moved)} counts of complete months moved against {version}, most {top['kpi_id']} of {top['unit_code']} "
         f"in {top['period_start']:%Y-%m}: {top['part']} {top['before']:.0f} to {top['now']:.0f}"
     )
     return check.of_product(product, False, detail, moved)

@@ -24,7 +24,7 @@ from dagster_project.audit.checks import (
     figures_by_product,
     folded,
     freshness_verdict,
-    restatement_verdict,
+    restatement_verdicts,
     rows_by_batch,
     rows_verdict,
     source_states,
@@ -229,6 +229,7 @@ def judge(
     of_source = _source_verdicts(home, candidate, contracts, entities)
     figures, trouble = _figures(candidate)
     fed = products_of_sources(candidate, contracts, entities)
+    figured = []
     for product, verdicts in gathered.items():
         read = [of_source[c.id] for c in contracts if product in fed[c.id]]
         for check in SOURCE_CHECKS if read else ():
@@ -247,7 +248,9 @@ def judge(
         verdicts.append(as_of_verdict(product, own, candidate.as_of))
         verdicts.append(rows_verdict(product, own.rows, baseline))
         verdicts.append(continuity_verdict(product, own.rows, baseline))
-        verdicts.append(restatement_verdict(candidate, product, baseline))
+        figured.append(product)
+    for product, verdict in restatement_verdicts(candidate, figured, baselines).items():
+        gathered[product].append(verdict)
 
     for verdict in figure_verdicts(
         candidate, [p for p, verdicts in gathered.items() if any(v.check == "built" and v.passed for v in verdicts)]
