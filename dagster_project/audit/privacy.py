@@ -156,8 +156,9 @@ def _values(candidate: Candidate, node: Node) -> Iterator[dict[str, str]]:
             if "VARCHAR" not in kind:
                 continue
             quoted = f'"{column.replace(chr(34), chr(34) * 2)}"::varchar'
+            # As one list, below which no filter is pushed: the expression is asked of every text once, not of every row.
             suspects = candidate.connection.execute(
-                f"select text from (select distinct {quoted} as text from {candidate.relation(node)}) "
+                f"select text from (select unnest(list(distinct {quoted})) as text from {candidate.relation(node)}) "
                 f"where regexp_matches(text, {sql_text(MAY_BE_PERSONAL)}) order by text"
             )
             for (text,) in suspects.fetchall():
