@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import shutil
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,11 +105,21 @@ def _selections(candidate: Candidate, product: str, passed: Collection[str]) -> 
     }
 
 
-def write_bundle(home: Home, candidate: Candidate, product: str, verdicts: Sequence[Verdict], passed: Collection[str]) -> Bundle:
-    """Take one product out of the candidate; the same content gives the same bundle, which is then left as it is.
+def write_bundles(home: Home, candidate: Candidate, verdicts: Mapping[str, Sequence[Verdict]]) -> dict[str, Bundle]:
+    """Take every product that passed out of the candidate, as many side by side as there are processors.
 
-    ``passed`` are all products that passed tonight, this one among them.
+    ``verdicts`` are those of each product that passed. The same content gives the same bundle, which is then left as it is.
     """
+
+    def write(product: str) -> Bundle:
+        with candidate.connection.cursor() as cursor:
+            return _write_bundle(home, replace(candidate, connection=cursor), product, verdicts[product], verdicts)
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="bundle") as side_by_side:
+        return dict(zip(verdicts, side_by_side.map(write, verdicts), strict=True))
+
+
+def _write_bundle(home: Home, candidate: Candidate, product: str, verdicts: Sequence[Verdict], passed: Collection[str]) -> Bundle:
     folder = home.bundles / product
     draft = folder / f"{DRAFT}bundle"
     shutil.rmtree(draft, ignore_errors=True)

@@ -21,7 +21,7 @@ from dagster_project.home import Home
 from dagster_project.ledger import head as ledger_head
 from dagster_project.ledger import record
 from dagster_project.release.assemble import Part, ReleaseHead, assemble
-from dagster_project.release.bundle import POOL_TABLES, SCHEMA_VERSION, Bundle, BundleError, read_bundle, sweep_unused, write_bundle
+from dagster_project.release.bundle import POOL_TABLES, SCHEMA_VERSION, Bundle, BundleError, read_bundle, sweep_unused, write_bundles
 from dagster_project.release.code_version import code_version
 from dagster_project.release.content import TableContent, digest, outside_content, table_content
 from dagster_project.release.expectations_page import expectations_page
@@ -167,11 +167,11 @@ def _plan(home: Home, candidate: Candidate, report: GateReport, known: _Earlier,
     earlier = known.products
     held = report.held
     products: dict[str, ProductRecord] = {}
-    bundles: dict[str, Bundle] = {}
+    bundles = write_bundles(home, candidate, {product: report.of_product[product] for product in report.passed})
     verdicts = list(report.verdicts)
     for product in sorted({*report.of_product, *(name for name, p in earlier.items() if p.status != "left_out")}):
         if product in report.of_product and product not in held:
-            bundle = write_bundle(home, candidate, product, report.of_product[product], report.passed)
+            bundle = bundles[product]
             counted = {f"{kpi_id} {grain}": n for (kpi_id, grain), n in sorted(report.rows_per_kpi.get(product, {}).items())}
             published = earlier.get(product)
             origin = published.origin_release if published and published.bundle == bundle.name else ""
@@ -179,7 +179,6 @@ def _plan(home: Home, candidate: Candidate, report: GateReport, known: _Earlier,
             products[product] = ProductRecord(
                 product, "fresh", bundle.name, bundle.content_hash, bundle.as_of, origin, "", kpi_rows, counted
             )
-            bundles[product] = bundle
             verdicts.extend(_withdrawn_before(product, known.withdrawn_with(bundle.name)))
             continue
         reason = held.get(product, NO_LONGER_BUILT)

@@ -9,6 +9,7 @@ import signal
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import duckdb
@@ -21,6 +22,7 @@ from dagster_project.audit.expectations import Worker
 from dagster_project.release import (
     PublishResult,
     ReleaseError,
+    bundle,
     current_release,
     gate_and_publish,
     list_releases,
@@ -399,15 +401,15 @@ def test_great_expectations_that_cannot_run_hold_everything(pool: AuditHome, rel
 # ---- killed at any moment -------------------------------------------------------------------------------------------
 
 
-def _die_in(name: str, after: bool) -> None:
-    original = getattr(publish, name)
+def _die_in(module: ModuleType, name: str, after: bool) -> None:
+    original = getattr(module, name)
 
     def killed(*args: Any, **kwargs: Any) -> Any:
         if after:
             original(*args, **kwargs)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    setattr(publish, name, killed)
+    setattr(module, name, killed)
 
 
 @pytest.fixture(scope="module")
@@ -419,18 +421,19 @@ def content_when_undisturbed(tmp_path_factory: pytest.TempPathFactory, expectati
 
 
 @pytest.mark.parametrize(
-    ("place", "after"),
+    ("module", "place", "after"),
     [
-        ("write_bundle", False),
-        ("write_bundle", True),
-        ("assemble", True),
-        ("seal", True),
-        ("move_into_place", True),
-        ("point", True),
-        ("sweep_unused", False),
+        (publish, "write_bundles", False),
+        (bundle, "move_into_place", True),
+        (publish, "assemble", True),
+        (publish, "seal", True),
+        (publish, "move_into_place", True),
+        (publish, "point", True),
+        (publish, "sweep_unused", False),
     ],
 )
 def test_a_killed_publish_leaves_readers_a_whole_release_and_the_next_one_arrives_at_the_same(
+    module: ModuleType,
     place: str,
     after: bool,
     pool: AuditHome,
@@ -443,7 +446,7 @@ def test_a_killed_publish_leaves_readers_a_whole_release_and_the_next_one_arrive
     child = os.fork()
     if child == 0:
         try:
-            _die_in(place, after)
+            _die_in(module, place, after)
             gate_and_publish(pool.home, NEXT, pool.contracts, worker=expectations_worker, key_id="k1")
         finally:
             os._exit(1)
