@@ -32,6 +32,18 @@ counted_observation as (
     group by kpi_id
 ),
 
+{#- Summed before it is known what of it counts: a few rows of a KPI take the place of all its days. #}
+cells as (
+    select
+        kpi_id,
+        cell,
+        sum(numerator) as numerator,
+        sum(denominator) as denominator
+    from {{ ref('fct_kpi_count') }}
+    where cell = '' or cell like 'feed:%' or cell like 'event:%' or cell like 'excluded:%'
+    group by kpi_id, cell
+),
+
 counted as (
     select
         catalogue.kpi_id,
@@ -46,8 +58,7 @@ counted as (
         end) as rows_counted,
         sum(case when cells.cell like 'excluded:%' then cells.numerator else 0 end) as rows_excluded
     from {{ ref('kpi_catalogue') }} as catalogue
-    left join {{ ref('fct_kpi_count') }} as cells
-        on catalogue.kpi_id = cells.kpi_id and cells.cell not like 'bin:%' and cells.cell not like 'lag:%'
+    left join cells on catalogue.kpi_id = cells.kpi_id
     where catalogue.balance_entity is not null
     group by catalogue.kpi_id, catalogue.balance_entity, catalogue.balance_side
 ),

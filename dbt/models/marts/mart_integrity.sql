@@ -54,64 +54,78 @@ with {{ wide_mart([
     ('satisfied_later_attempt_share', 'INT-5.first', 'value', 'attempt:later'),
 ]) }},
 
-finding as (
+counted as (
+    select
+        wide.unit_code,
+        wide.grain,
+        wide.period_start,
+        wide.period_end,
+        cast(count(*) as integer) as flags_tested,
+        cast(sum(case when finding.is_flagged then 1 else 0 end) as integer) as flags_raised,
+        cast(sum(case when finding.is_called then 1 else 0 end) as integer) as flags_called
+        {%- for risk in integrity_risks() %},
+        cast(sum(case when finding.risk = '{{ risk }}' then case when finding.is_flagged then 1 else 0 end end) as integer) as {{ risk }}_flags
+        {%- endfor %}
+    from wide
+    inner join {{ ref('integrity_finding') }} as finding
+        on wide.unit_code = finding.unit_code and finding.period_end between wide.period_start and wide.period_end
+    group by wide.unit_code, wide.grain, wide.period_start, wide.period_end
+),
+
+{#- The words of each flag that was raised, as it stood last. #}
+raised as (
     select
         wide.unit_code,
         wide.grain,
         wide.period_start,
         wide.period_end,
         finding.flag_id,
-        finding.risk,
-        finding.is_flagged,
-        finding.is_called,
         finding.finding_zh,
         finding.finding_en,
         row_number() over (
             partition by wide.unit_code, wide.grain, wide.period_start, wide.period_end, finding.flag_id
-            order by case when finding.is_flagged then 0 else 1 end, finding.period_end desc
+            order by finding.period_end desc
         ) as place
     from wide
     inner join {{ ref('integrity_finding') }} as finding
         on wide.unit_code = finding.unit_code and finding.period_end between wide.period_start and wide.period_end
+    where finding.is_flagged
 ),
 
-raised as (
+worded as (
     select
         unit_code,
         grain,
         period_start,
-        period_end,
-        cast(count(*) as integer) as flags_tested,
-        cast(sum(case when is_flagged then 1 else 0 end) as integer) as flags_raised,
-        cast(sum(case when is_called then 1 else 0 end) as integer) as flags_called
-        {%- for risk in integrity_risks() %},
-        cast(sum(case when risk = '{{ risk }}' then case when is_flagged then 1 else 0 end end) as integer) as {{ risk }}_flags
-        {%- endfor %}
+        period_end
         {%- for language in ['zh', 'en'] %},
         nullif(trim(
             {%- for flag in integrity_flags() %}
-            {% if not loop.first %}|| {% endif %}coalesce(max(case when flag_id = '{{ flag }}' and place = 1 then finding_{{ language }} || ' ' end), '')
+            {% if not loop.first %}|| {% endif %}coalesce(max(case when flag_id = '{{ flag }}' then finding_{{ language }} || ' ' end), '')
             {%- endfor %}
         ), '') as finding_{{ language }}
         {%- endfor %}
-    from finding
+    from raised
+    where place = 1
     group by unit_code, grain, period_start, period_end
 )
 
 select
     wide.*,
-    raised.flags_tested,
-    raised.flags_raised,
-    raised.flags_called,
+    counted.flags_tested,
+    counted.flags_raised,
+    counted.flags_called,
     {%- for risk in integrity_risks() %}
-    raised.{{ risk }}_flags,
+    counted.{{ risk }}_flags,
     {%- endfor %}
-    raised.finding_zh,
-    raised.finding_en
+    worded.finding_zh,
+    worded.finding_en
 from wide
-left join raised
+{%- for told in ['counted', 'worded'] %}
+left join {{ told }}
     on
-        wide.unit_code = raised.unit_code
-        and wide.grain = raised.grain
-        and wide.period_start = raised.period_start
-        and wide.period_end = raised.period_end
+        wide.unit_code = {{ told }}.unit_code
+        and wide.grain = {{ told }}.grain
+        and wide.period_start = {{ told }}.period_start
+        and wide.period_end = {{ told }}.period_end
+{%- endfor %}
