@@ -101,3 +101,27 @@ def test_the_content_of_a_table_follows_from_its_parts(connection: duckdb.DuckDB
     assert combined([TableContent.from_json(json.loads(json.dumps(p.as_json()))) for p in reversed(parts)]) == joined
     assert combined(parts[:4]) != whole
     assert combined([parts[0], table_content(connection, "(select 1 as n)")]) is None
+
+
+ODD = {
+    "boolean": ["true", "false", "null"],
+    "date": ["'0001-01-01'", "'2024-02-29'", "'9999-12-31'", "'10000-01-01'", "'0044-03-15 (BC)'", "'infinity'", "null"],
+    "integer": ["-10", "-1", "0", "9", "10", "99", "100", "999", "1000", "2147483647", "null"],
+    "bigint": ["'-9223372036854775808'", "-9", "0", "9", "10", "99", "100", "999", "1000", "9223372036854775807", "null"],
+    "varchar": ["''", "'-1:;'", "'内'", "'0123456789'", "null"],
+    "timestamp": ["'2024-01-01 00:00:00.5'", "null"],
+}
+
+
+@pytest.mark.parametrize("duckdb_type", ODD)
+def test_a_row_is_hashed_as_the_length_and_text_of_its_columns(connection: duckdb.DuckDBPyConnection, duckdb_type: str) -> None:
+    values = ", ".join(f"(cast({value} as {duckdb_type}))" for value in ODD[duckdb_type])
+    connection.execute(f"create table odd as select * from (values {values}) as given(a)")
+    shown = "strftime(a, '%Y-%m-%dT%H:%M:%S.%f')" if duckdb_type == "timestamp" else "a::varchar"
+    texts = [text for (text,) in connection.execute(f"select {shown} from odd").fetchall()]
+    in_row = ["-1:;" if text is None else f"{len(text.encode())}:{text};" for text in texts]
+    expected = connection.execute(
+        "select sum(md5_number_lower(t)) % 18446744073709551616, sum(md5_number_upper(t)) % 18446744073709551616 from (select unnest(?) as t)",
+        [in_row],
+    ).fetchone()
+    assert table_content(connection, "odd").sums == expected
