@@ -17,7 +17,12 @@
             counted.unit_code = unit_ancestor.unit_code
             and counted.day >= unit_ancestor.valid_from
             and counted.day < unit_ancestor.valid_to
-    where counted.kpi_id in ('{{ kpi_ids | join("', '") }}') and counted.cell like 'bin:%'
+    where
+        counted.kpi_id in ('{{ kpi_ids | join("', '") }}')
+        and counted.cell like 'bin:%'
+        {%- if redoes_periods() %}
+        and counted.day >= {{ touched_since(config.get('meta').wide_columns) }}
+        {%- endif %}
     group by
         counted.kpi_id,
         unit_ancestor.ancestor_code,

@@ -11,7 +11,7 @@
 ]) }}
 {%- endmacro %}
 
-{#- Whether this build starts from the last one. -#}
+{#- Whether this build starts from the last one, as it said when it began. -#}
 {% macro builds_on_last() -%}
 {{ return(adapter.dispatch('builds_on_last')()) }}
 {%- endmacro %}
@@ -21,10 +21,10 @@
 {%- endmacro %}
 
 {% macro duckdb__builds_on_last() -%}
-  {%- if not execute or not flags.INTROSPECT or model.resource_type not in ['model', 'test'] -%}
+  {%- if not execute or not flags.INTROSPECT or flags.WHICH not in ['build', 'run'] or model.resource_type not in ['model', 'test'] -%}
     {{ return(false) }}
   {%- endif -%}
-  {{ return(_applied_run() == 'building on the last') }}
+  {{ return(run_query('select state from applied.run').columns[0].values()[0] == 'building on the last') }}
 {%- endmacro %}
 
 {#- Of what a model reads only when a build starts from the last one: dbt has to know the order before. -#}

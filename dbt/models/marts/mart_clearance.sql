@@ -1,4 +1,4 @@
-with {{ wide_mart([
+{% set columns = [
     ('filed', 'CR-1.filed', 'numerator', ''),
     ('filed_duplicate_rows', 'CR-1.filed', 'numerator', 'excluded:duplicate_case'),
     ('cleared_in_period', 'CR-1', 'numerator', ''),
@@ -39,7 +39,9 @@ with {{ wide_mart([
     ('events_withdrawn', 'CR-5', 'numerator', 'event:withdrawn'),
     ('major_filed', 'CR-6', 'denominator', ''),
     ('major_cleared_in_period', 'CR-6', 'numerator', ''),
-]) }}
+] -%}
+{{ config(materialized=kept_table(), meta={'wide_columns': columns}) }}
+with {{ wide_mart(columns) }}
 
 select
     wide.*,

@@ -1,4 +1,4 @@
-with {{ wide_mart([
+{% set columns = [
     ('minutes_worked', 'TIME-1', 'denominator', ''),
     ('minutes_in_community', 'TIME-1', 'numerator', ''),
     ('time_share', 'TIME-1', 'value', ''),
@@ -21,6 +21,8 @@ with {{ wide_mart([
     ('alarm_tests_passed_share', 'SITE-3', 'value', ''),
     ('alarm_tests_passed_lower95', 'SITE-3', 'lower95', ''),
     ('alarm_tests_passed_upper95', 'SITE-3', 'upper95', ''),
-]) }}
+] -%}
+{{ config(materialized=kept_table(), meta={'wide_columns': columns}) }}
+with {{ wide_mart(columns) }}
 
 select * from wide

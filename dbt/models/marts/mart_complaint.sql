@@ -1,4 +1,4 @@
-with {{ wide_mart([
+{% set columns = [
     ('complaints', 'CMP-1', 'numerator', ''),
     ('incidents', 'CMP-1', 'denominator', ''),
     ('complaints_per_10000', 'CMP-1', 'value', ''),
@@ -37,6 +37,8 @@ with {{ wide_mart([
     ('appeals_repeated_share', 'CMP-4.repeated', 'value', ''),
     ('appeals_repeated_share_lower95', 'CMP-4.repeated', 'lower95', ''),
     ('appeals_repeated_share_upper95', 'CMP-4.repeated', 'upper95', ''),
-]) }}
+] -%}
+{{ config(materialized=kept_table(), meta={'wide_columns': columns}) }}
+with {{ wide_mart(columns) }}
 
 select * from wide

@@ -1,4 +1,4 @@
-with {{ wide_mart([
+{% set columns = [
     ('issues_due', 'LAW-1', 'denominator', ''),
     ('issues_rectified', 'LAW-1', 'numerator', ''),
     ('issues_rectified_share', 'LAW-1', 'value', ''),
@@ -26,6 +26,8 @@ with {{ wide_mart([
     ('items_inspected', 'LAW-4', 'denominator', ''),
     ('items_with_problem', 'LAW-4', 'numerator', ''),
     ('items_with_problem_share', 'LAW-4', 'value', ''),
-]) }}
+] -%}
+{{ config(materialized=kept_table(), meta={'wide_columns': columns}) }}
+with {{ wide_mart(columns) }}
 
 select * from wide

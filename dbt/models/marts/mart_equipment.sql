@@ -1,4 +1,4 @@
-with {{ wide_mart([
+{% set columns = [
     ('online_minutes', 'EQ-1', 'numerator', ''),
     ('scheduled_minutes', 'EQ-1', 'denominator', ''),
     ('online_share', 'EQ-1', 'value', ''),
@@ -20,7 +20,9 @@ with {{ wide_mart([
     ('fleet_online_share', 'EQ-1.fleet', 'value', ''),
     ('coverage_share', 'EQ-3', 'value', ''),
     ('pieces', 'EQ-4', 'numerator', ''),
-]) }}
+] -%}
+{{ config(materialized=kept_table(), meta={'wide_columns': columns}) }}
+with {{ wide_mart(columns) }}
 
 select
     wide.*,

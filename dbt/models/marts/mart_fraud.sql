@@ -42,6 +42,7 @@
     ('met_share_lower95', 'FR-6', 'lower95', ''),
     ('met_share_upper95', 'FR-6', 'upper95', ''),
 ]) -%}
+{{ config(materialized=kept_table(), meta={'wide_columns': columns}) }}
 with {{ wide_mart(columns) }},
 
 {{ bins_by_period('money_bin', losses | map(attribute=1) | list) }},

@@ -1,4 +1,4 @@
-with {{ wide_mart([
+{% set columns = [
     ('hazards_due', 'HAZ-1', 'denominator', ''),
     ('hazards_rectified', 'HAZ-1', 'numerator', ''),
     ('hazards_rectified_share', 'HAZ-1', 'value', ''),
@@ -43,6 +43,8 @@ with {{ wide_mart([
     ('drills_held', 'DRL-1', 'denominator', ''),
     ('drills_met', 'DRL-1', 'numerator', ''),
     ('drills_met_share', 'DRL-1', 'value', ''),
-]) }}
+] -%}
+{{ config(materialized=kept_table(), meta={'wide_columns': columns}) }}
+with {{ wide_mart(columns) }}
 
 select * from wide

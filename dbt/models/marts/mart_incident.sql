@@ -1,4 +1,4 @@
-with {{ wide_mart([
+{% set columns = [
     ('incidents', 'INC-1', 'numerator', ''),
     ('incidents_yoy_ratio', 'INC-1', 'yoy_ratio', ''),
     ('incidents_yoy_verdict', 'INC-1', 'yoy_verdict', ''),
@@ -24,6 +24,8 @@ with {{ wide_mart([
     ('street_incidents_per_km_day', 'INC-6', 'value', ''),
     ('street_incidents_per_km_day_lower95', 'INC-6', 'lower95', ''),
     ('street_incidents_per_km_day_upper95', 'INC-6', 'upper95', ''),
-]) }}
+] -%}
+{{ config(materialized=kept_table(), meta={'wide_columns': columns}) }}
+with {{ wide_mart(columns) }}
 
 select * from wide

@@ -1,4 +1,4 @@
-with {{ wide_mart([
+{% set columns = [
     ('disputes', 'MED-1', 'denominator', ''),
     ('agreements', 'MED-1', 'numerator', ''),
     ('settled_share', 'MED-1', 'value', ''),
@@ -22,6 +22,8 @@ with {{ wide_mart([
     ('stations', 'MED-3', 'denominator', ''),
     ('stations_with_room', 'MED-3', 'numerator', ''),
     ('stations_with_room_share', 'MED-3', 'value', ''),
-]) }}
+] -%}
+{{ config(materialized=kept_table(), meta={'wide_columns': columns}) }}
+with {{ wide_mart(columns) }}
 
 select * from wide

@@ -1,4 +1,4 @@
-with {{ wide_mart([
+{% set columns = [
     ('minutes_planned', 'PAT-1', 'denominator', ''),
     ('minutes_patrolled', 'PAT-1', 'numerator', ''),
     ('patrolled_share', 'PAT-1', 'value', ''),
@@ -13,6 +13,8 @@ with {{ wide_mart([
     ('volunteers', 'PAT-3.volunteers', 'numerator', ''),
     ('volunteer_organisations', 'PAT-3.organisations', 'numerator', ''),
     ('patrol_staff', 'PAT-3.staff', 'numerator', ''),
-]) }}
+] -%}
+{{ config(materialized=kept_table(), meta={'wide_columns': columns}) }}
+with {{ wide_mart(columns) }}
 
 select * from wide

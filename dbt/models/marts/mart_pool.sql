@@ -1,4 +1,4 @@
-with {{ wide_mart([
+{% set columns = [
     ('kinds', 'POOL-1.kinds', 'numerator', ''),
     ('rows_accepted', 'POOL-1.rows', 'numerator', ''),
     ('rows_accepted_pop_ratio', 'POOL-1.rows', 'pop_ratio', ''),
@@ -8,7 +8,9 @@ with {{ wide_mart([
     ('rows_read', 'POOL-3', 'denominator', ''),
     ('rows_quarantined', 'POOL-3', 'numerator', ''),
     ('quarantined_share', 'POOL-3', 'value', ''),
-]) }}
+] -%}
+{{ config(materialized=kept_table(), meta={'wide_columns': columns}) }}
+with {{ wide_mart(columns) }}
 ,
 
 published as (

@@ -1,4 +1,4 @@
-with {{ wide_mart([
+{% set columns = [
     ('stations_due_for_reform', 'REF-1.team_room', 'denominator', ''),
     ('stations_reformed', 'REF-1.team_room', 'numerator', ''),
     ('stations_reformed_share', 'REF-1.team_room', 'value', ''),
@@ -26,6 +26,8 @@ with {{ wide_mart([
     ('publicity_activities', 'ACT-1.events', 'numerator', ''),
     ('case_points', 'PTS-1', 'value', ''),
     ('congestion_index', 'EXT-1', 'value', ''),
-]) }}
+] -%}
+{{ config(materialized=kept_table(), meta={'wide_columns': columns}) }}
+with {{ wide_mart(columns) }}
 
 select * from wide

@@ -1,4 +1,4 @@
-with {{ wide_mart([
+{% set columns = [
     ('mature_30_days', 'AD-1.30', 'denominator', ''),
     ('penalised_30_days', 'AD-1.30', 'numerator', ''),
     ('penalised_30_days_share', 'AD-1.30', 'value', ''),
@@ -13,6 +13,8 @@ with {{ wide_mart([
     ('mediated_60_days', 'AD-1.60', 'numerator', 'outcome:mediated'),
     ('not_penalised_60_days', 'AD-1.60', 'numerator', 'outcome:not_penalised'),
     ('undecided_60_days', 'AD-1.60', 'numerator', 'outcome:undecided'),
-]) }}
+] -%}
+{{ config(materialized=kept_table(), meta={'wide_columns': columns}) }}
+with {{ wide_mart(columns) }}
 
 select * from wide

@@ -1,4 +1,4 @@
-with {{ wide_mart([
+{% set columns = [
     ('decisions_due', 'REG-1', 'denominator', ''),
     ('decided_in_time', 'REG-1', 'numerator', ''),
     ('in_time_share', 'REG-1', 'value', ''),
@@ -25,7 +25,9 @@ with {{ wide_mart([
     ('unregistered_share_yoy_value', 'REG-2', 'yoy_value', ''),
     ('unregistered_share_yoy_verdict', 'REG-2', 'yoy_verdict', ''),
     ('case_like_immature', 'REG-2', 'numerator', 'excluded:immature'),
-]) }}
+] -%}
+{{ config(materialized=kept_table(), meta={'wide_columns': columns}) }}
+with {{ wide_mart(columns) }}
 
 select
     wide.*,

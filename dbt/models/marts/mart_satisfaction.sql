@@ -1,4 +1,4 @@
-with {{ wide_mart([
+{% set columns = [
     ('eligible', 'SAT-2', 'denominator', ''),
     ('called', 'SAT-2', 'numerator', ''),
     ('coverage', 'SAT-2', 'value', ''),
@@ -26,7 +26,9 @@ with {{ wide_mart([
     ('survey_safety', 'SUR-1.safety', 'value', ''),
     ('survey_safety_lower95', 'SUR-1.safety', 'lower95', ''),
     ('survey_safety_upper95', 'SUR-1.safety', 'upper95', ''),
-]) }},
+] -%}
+{{ config(materialized=kept_table(), meta={'wide_columns': columns}) }}
+with {{ wide_mart(columns) }},
 
 counted_over_all as (
     select

@@ -2,7 +2,7 @@
   Shares and means from kpi; medians and 90th percentiles from the bins: whole days, whole minutes. What is open and what was withdrawn
   stands beside every share of what was closed.
 -#}
-with {{ wide_mart([
+{% set columns = [
     ('due', 'SVC-1', 'denominator', ''),
     ('closed_in_time', 'SVC-1', 'numerator', ''),
     ('closed_in_time_share', 'SVC-1', 'value', ''),
@@ -37,7 +37,9 @@ with {{ wide_mart([
     ('visits_not_called', 'SVC-5', 'numerator', 'excluded:not_called'),
     ('active_users', 'SVC-6', 'numerator', ''),
     ('registered_users', 'SVC-6', 'denominator', ''),
-]) }},
+] -%}
+{{ config(materialized=kept_table(), meta={'wide_columns': columns}) }}
+with {{ wide_mart(columns) }},
 
 {{ bins_by_period('duration_bin', ['SVC-3', 'SVC-5']) }},
 

@@ -3,7 +3,7 @@
   rate of ordinary communities of the same unit and period would give for as many households; none seen is a surprise only from about
   3 expected on. With none seen, the rate is below 2.996 per exposure at 95 %.
 -#}
-with {{ wide_mart([
+{% set columns = [
     ('incidents', 'SITE-1', 'numerator', ''),
     ('community_days', 'SITE-1', 'denominator', ''),
     ('incidents_per_community_year', 'SITE-1', 'value', ''),
@@ -13,7 +13,9 @@ with {{ wide_mart([
     ('plain_incidents_per_10000_households', 'SITE-1.households', 'value', 'site:plain'),
     ('located_share', 'SITE-1.located', 'value', ''),
     ('mean_age_days', 'SITE-1.age', 'value', ''),
-]) }},
+] -%}
+{{ config(materialized=kept_table(), meta={'wide_columns': columns}) }}
+with {{ wide_mart(columns) }},
 
 first_day as (
     select
@@ -28,7 +30,12 @@ first_day as (
             counted.unit_code = unit_ancestor.unit_code
             and counted.day >= unit_ancestor.valid_from
             and counted.day < unit_ancestor.valid_to
-    where counted.kpi_id = 'SITE-1' and counted.cell like 'first:%'
+    where
+        counted.kpi_id = 'SITE-1'
+        and counted.cell like 'first:%'
+        {%- if redoes_periods() %}
+        and counted.day >= {{ touched_since(columns) }}
+        {%- endif %}
     group by unit_ancestor.ancestor_code, split_part(counted.cell, ':', 2), counted.day
 ),
 

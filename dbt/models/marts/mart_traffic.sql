@@ -1,4 +1,4 @@
-with {{ wide_mart([
+{% set columns = [
     ('accidents', 'TR-1.accidents', 'numerator', ''),
     ('accidents_yoy_ratio', 'TR-1.accidents', 'yoy_ratio', ''),
     ('accidents_yoy_verdict', 'TR-1.accidents', 'yoy_verdict', ''),
@@ -18,6 +18,8 @@ with {{ wide_mart([
     ('deaths_per_10000_vehicles_upper95', 'TR-2', 'upper95', ''),
     ('accidents_without_casualties', 'TR-1.accidents', 'numerator', 'excluded:no_casualty'),
     ('violations', 'TR-3', 'numerator', ''),
-]) }}
+] -%}
+{{ config(materialized=kept_table(), meta={'wide_columns': columns}) }}
+with {{ wide_mart(columns) }}
 
 select * from wide

@@ -1,4 +1,4 @@
-with {{ wide_mart([
+{% set columns = [
     ('incidents', 'INC-1', 'numerator', ''),
     ('incidents_yoy_ratio', 'INC-1', 'yoy_ratio', ''),
     ('incidents_yoy_lower95', 'INC-1', 'yoy_lower95', ''),
@@ -25,7 +25,9 @@ with {{ wide_mart([
     ('conversion_rate_lower95', 'INC-3.converted', 'lower95', ''),
     ('conversion_rate_upper95', 'INC-3.converted', 'upper95', ''),
     ('conversion_rate_yoy_value', 'INC-3.converted', 'yoy_value', ''),
-]) }},
+] -%}
+{{ config(materialized=kept_table(), meta={'wide_columns': columns}) }}
+with {{ wide_mart(columns) }},
 
 printed_list as (
     select max(list_version) as street_preventable_list_version
