@@ -1,6 +1,5 @@
 {#- I8: the published counts of a unit are the sum of those of the units directly below it, where that set never changed. -#}
 {{ config(meta={
-    'tested_again': true,
     'severity': 'block',
     'owner': 'data office',
     'action': 'City, counties and stations no longer add up. Check unit_ancestor and how int_kpi_value sums over it.'
@@ -34,16 +33,6 @@ series_above as (
     where child.time_rule <> 'last'
 ),
 
-{% if tests_again() -%}
-touched_above as (
-    select parent_id
-    from series_above
-    where
-        series_id in (select series_id from {{ ref('int_kpi_touched_series') }})
-        or parent_id in (select series_id from {{ ref('int_kpi_touched_series') }})
-),
-
-{% endif -%}
 sum_of_children as (
     select
         series_above.parent_id,
@@ -52,11 +41,6 @@ sum_of_children as (
         sum(child.denominator) as denominator
     from {{ ref('int_kpi_figure') }} as child
     inner join series_above on child.series_id = series_above.series_id
-    {%- if tests_again() %}
-    where
-        child.period_key in (select period_key from {{ ref('int_kpi_touched_period') }})
-        or series_above.parent_id in (select parent_id from touched_above)
-    {%- endif %}
     group by series_above.parent_id, child.period_key
 )
 
@@ -78,5 +62,3 @@ inner join {{ ref('int_kpi_period') }} as period on parent.period_key = period.p
 where
     coalesce(parent.numerator, 0) <> coalesce(sum_of_children.numerator, 0)
     or coalesce(parent.denominator, 0) <> coalesce(sum_of_children.denominator, 0)
--- depends_on: {{ ref('int_kpi_touched_series') }}
--- depends_on: {{ ref('int_kpi_touched_period') }}
