@@ -7,15 +7,17 @@
 -#}
 {% macro competing_risks(name, rows, keys, horizons) -%}
 {%- set key = keys | join(', ') -%}
+{#- What happened after the last horizon is one day: the shares up to it are the same, and old cohorts are no longer than young ones. -#}
+{%- set followed = 'least(lag, ' ~ (horizons | max + 1) ~ ')' -%}
 {{ name }}_day as (
     select
         {{ key }},
-        lag,
+        {{ followed }} as lag,
         cast(sum(case when outcome = 'cleared' then members else 0 end) as bigint) as cleared,
         cast(sum(case when outcome = 'exit' then members else 0 end) as bigint) as exited,
         cast(sum(case when outcome = 'open' then members else 0 end) as bigint) as open
     from {{ rows }}
-    group by {{ key }}, lag
+    group by {{ key }}, {{ followed }}
 ),
 
 {{ name }}_risk as (
