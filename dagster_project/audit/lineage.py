@@ -88,8 +88,9 @@ class Lineage:
     A mart ``mart_<product>`` (or one that declares ``config.meta.product`` under ``marts/``) makes a product. Walking up
     from it, a table whose rows say whose they are (``kpi``, ``fct_kpi_count``) is a meeting point: from there the walk
     goes on only to models of the same product and to models of none, so that a held source holds nothing beyond the
-    products that count it. A model upstream of a meeting point that declares no product belongs to all of them. What a
-    mart prints of other products it declares (``config.meta.needs``): when they are held, so is it.
+    products that count it. A model upstream of a meeting point that declares no product belongs to all of them. No figure is
+    made of a model that only says when others are made again (``config.meta.says_when``). What a mart prints of other
+    products it declares (``config.meta.needs``): when they are held, so is it.
     """
 
     nodes: Mapping[str, Node]
@@ -160,7 +161,7 @@ class Lineage:
             node = self.nodes[unique_id]
             for parent_id in node.parents:
                 parent = self.nodes.get(parent_id)
-                if parent is None:
+                if parent is None or parent.meta.get("says_when") is True:
                     continue
                 if not parent.products or walked_as in parent.products:
                     waiting.append((parent_id, walked_as))
