@@ -1,4 +1,4 @@
-{{ config(materialized=kept_table(), meta={'counts_days_of': ['int_callback', 'int_incident_follow_up', 'int_observation']}) }}
+{{ config(materialized=kept_table(), meta={'counts_days_of': ['int_callback', 'int_incident_called', 'int_observation']}) }}
 with callback as (
     select *
     from {{ rows_counted('int_callback') }}
@@ -58,11 +58,11 @@ share_row as (
         unit_code,
         day,
         category,
-        case when not_called_reason is null and is_called then row_count else 0 end as numerator,
-        case when not_called_reason is null then row_count else 0 end as denominator,
-        not_called_reason as excluded_reason,
+        case when excluded_reason is null and is_called then row_count else 0 end as numerator,
+        case when excluded_reason is null then row_count else 0 end as denominator,
+        excluded_reason,
         row_count as excluded
-    from {{ rows_counted('int_incident_follow_up') }}
+    from {{ rows_counted('int_incident_called') }}
 ),
 
 {{ cells('reply_row', ['channel', 'attempt', 'result', 'attempt_result'], 'reply_cell') }},

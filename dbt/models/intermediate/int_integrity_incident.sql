@@ -1,4 +1,4 @@
-{{ config(materialized=kept_table(), meta={'counts_days_of': ['int_incident', 'int_deleted_incident', 'int_incident_follow_up']}) }}
+{{ config(materialized=kept_table(), meta={'counts_days_of': ['int_incident', 'int_deleted_incident', 'int_incident_called']}) }}
 {#-
   Incidents moved to another category (by severity, and after their month was over), left out as invalid or deleted, called back by
   outcome, and reached at round times.
@@ -123,8 +123,8 @@ counted as (
         '{{ outcome }}' as cell,
         case when is_called then row_count else 0 end as numerator,
         row_count as denominator
-    from {{ rows_counted('int_incident_follow_up') }}
-    where not_called_reason is null and {{ condition }}
+    from {{ rows_counted('int_incident_called') }}
+    where excluded_reason is null and {{ condition }}
     union all
     {%- endfor %}
     select 'INT-8.heap' as kpi_id, unit_code, day, '' as cell, case when is_round then row_count else 0 end as numerator, row_count as denominator

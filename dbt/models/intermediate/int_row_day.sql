@@ -1,7 +1,7 @@
 {#- What the rows of a model say of every day, as one number that differs when any row does: how a build finds the days to count again. -#}
 {% for model_name in [
-    'int_incident', 'int_incident_follow_up', 'int_deleted_incident', 'int_callback', 'int_case_cohort', 'int_observation', 'int_matter_cell',
-    'int_community_cell'
+    'int_incident', 'int_incident_called', 'int_incident_registered', 'int_deleted_incident', 'int_callback', 'int_case_cohort',
+    'int_observation', 'int_matter_cell', 'int_community_cell'
 ] %}
 {% if not loop.first %}union all {% endif -%}
 select
