@@ -55,6 +55,7 @@
   {%- if execute and flags.INTROSPECT -%}
     {%- set is_complete = _applied_run() == 'complete' and _applied_run('project') == _project_checksum() -%}
     {%- set is_tested = is_complete and _applied_run('is_tested') -%}
+    set global threads = {{ _threads_of_a_model() }};
     create schema if not exists applied;
     create or replace table applied.run as
     select
@@ -67,6 +68,12 @@
     {{ touched_batches_now() }}
     {%- endif -%}
   {%- endif -%}
+{%- endmacro %}
+
+{#- Models that are built at a time share the cores: two that each take all of them wait for each other, and cost a seventh more. -#}
+{% macro _threads_of_a_model() -%}
+{%- set cores = run_query("select current_setting('threads')").columns[0].values()[0] | int -%}
+{{ [1, cores // target.threads] | max }}
 {%- endmacro %}
 
 {#- When a run ends: if it built every model, what it stood on is kept for the next, and last of all the word that it is complete. -#}
