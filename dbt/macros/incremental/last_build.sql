@@ -55,7 +55,6 @@
   {%- if execute and flags.INTROSPECT -%}
     {%- set is_complete = _applied_run() == 'complete' and _applied_run('project') == _project_checksum() -%}
     {%- set is_tested = is_complete and _applied_run('is_tested') -%}
-    set global threads = {{ _threads_of_a_model() }};
     create schema if not exists applied;
     create or replace table applied.run as
     select
@@ -64,13 +63,17 @@
       {{ is_tested }} as is_tested
     {%- if is_complete and not flags.FULL_REFRESH -%}
     ;
+    set global threads = {{ _threads_of_a_model() }};
     create or replace table {{ applied('touched_batch') }} as
     {{ touched_batches_now() }}
     {%- endif -%}
   {%- endif -%}
 {%- endmacro %}
 
-{#- Models that are built at a time share the cores: two that each take all of them wait for each other, and cost a seventh more. -#}
+{#-
+  Of a build that starts from the last one, models that are built at a time share the cores: small as they are, two that each take all of
+  them wait for each other. A build that starts anew has models large enough for all cores.
+-#}
 {% macro _threads_of_a_model() -%}
 {%- set cores = run_query("select current_setting('threads')").columns[0].values()[0] | int -%}
 {{ [1, cores // target.threads] | max }}
