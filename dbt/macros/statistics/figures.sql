@@ -12,6 +12,17 @@
 {{ {'count': 1, 'share': 2, 'other': 3}[method] }}
 {%- endmacro %}
 
+{#- The series that counted rows (kpi_id, cell, unit_code, day) belong to, as `link`. -#}
+{% macro join_link(counted) -%}
+inner join {{ ref('int_kpi_link') }} as link
+        on
+            {{ counted }}.kpi_id = link.kpi_id
+            and {{ counted }}.cell = link.cell
+            and {{ counted }}.unit_code = link.leaf_code
+            and {{ counted }}.day >= link.valid_from
+            and {{ counted }}.day < link.valid_to
+{%- endmacro %}
+
 {#- Of the figures given, those of one method (count, share, other), each beside those of `priors` that it is compared with and the dispersion of its history. -#}
 {% macro figures_beside(method, comparisons, figures, priors) %}
     select

@@ -67,13 +67,7 @@ day_sum as (
         {{ day_number('counted.day') }} as day_no,
         {{ sums }}
     from {{ counts }} as counted
-    inner join {{ ref('int_kpi_link') }} as link
-        on
-            counted.kpi_id = link.kpi_id
-            and counted.cell = link.cell
-            and counted.unit_code = link.leaf_code
-            and counted.day >= link.valid_from
-            and counted.day < link.valid_to
+    {{ join_link('counted') }}
     cross join {{ source('control', 'night') }} as night
     where
         counted.day <= night.as_of
@@ -210,13 +204,7 @@ square_sum as (
         ) as decimal(38, 0)) as double) as squares,
         cast(cast(sum(counted.denominator) as decimal(38, 0)) as double) as square_weights
     from {{ counts }} as counted
-    inner join {{ ref('int_kpi_link') }} as link
-        on
-            counted.kpi_id = link.kpi_id
-            and counted.cell = link.cell
-            and counted.unit_code = link.leaf_code
-            and counted.day >= link.valid_from
-            and counted.day < link.valid_to
+    {{ join_link('counted') }}
             and link.role in ('squares', 'squares_of_yuan', 'scores')
     inner join {{ ref('int_kpi_series') }} as series on link.series_id = series.series_id
     inner join {{ periods }} as period
@@ -285,13 +273,7 @@ stock as (
         cast(sum(stock_day.numerator) as bigint) as numerator,
         cast(sum(stock_day.denominator) as bigint) as denominator
     from stock_day
-    inner join {{ ref('int_kpi_link') }} as link
-        on
-            stock_day.kpi_id = link.kpi_id
-            and stock_day.cell = link.cell
-            and stock_day.unit_code = link.leaf_code
-            and stock_day.day >= link.valid_from
-            and stock_day.day < link.valid_to
+    {{ join_link('stock_day') }}
     where stock_day.day = stock_day.last_day and link.role = 'figure' and (link.slice = '' or stock_day.has_slices)
     group by link.series_id, stock_day.period_id, stock_day.period_key
 ),
