@@ -115,6 +115,7 @@ def backup(home: Home, target: Path, say: Say | None = None) -> Snapshot:
 def _take(home: Home, draft: Path, last: Path | None) -> Snapshot:
     known: Mapping[str, Kept] = _listed(last) if last else {}
     listed: dict[str, Kept] = {}
+    placed: dict[tuple[int, int], str] = {}
     copied = linked = copied_bytes = 0
     for path in _files(home):
         name = path.relative_to(home.root).as_posix()
@@ -125,12 +126,19 @@ def _take(home: Home, draft: Path, last: Path | None) -> Snapshot:
             continue
         if path == home.receipts:
             _copy_database(path, place)
+        elif (same := placed.get(_inode(path))) is not None:
+            os.link(draft / TREE / same, place)
+            listed[name] = listed[same]
+            linked += 1
+            continue
         elif _link(last, name, path, place, known):
+            placed[_inode(path)] = name
             listed[name] = known[name]
             linked += 1
             continue
         else:
             shutil.copy2(path, place)
+        placed[_inode(path)] = name
         status = path.stat()
         flush(place)
         listed[name] = Kept(sha256_of(place), place.stat().st_size, status.st_mtime_ns)
@@ -155,6 +163,12 @@ def _make_folders(root: Path, folder: Path, tree: Path) -> None:
         if not place.is_dir():
             place.mkdir(parents=True)
             place.chmod(part.stat().st_mode & 0o777 | 0o700)
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    """What two names of one file have in common."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _link(last: Path | None, name: str, path: Path, place: Path, known: Mapping[str, Kept]) -> bool:

@@ -15,10 +15,11 @@ from dagster_project.audit.interface import COUNT_COLUMNS, DUCKDB_TYPES, KPI_COL
 from dagster_project.audit.lineage import Lineage
 from dagster_project.audit.verdict import Verdict
 from dagster_project.release import documentation
-from dagster_project.release.bundle import POOL_TABLES, SCHEMA_VERSION, SHARED_TABLES, Bundle
+from dagster_project.release.bundle import SCHEMA_VERSION, Bundle
 from dagster_project.release.content import TableContent, combined, outside_content, table_content
 from dagster_project.release.documentation import Documentation, of_node
 from dagster_project.release.record import ProductRecord
+from dagster_project.release.selection import POOL_TABLES, SHARED_TABLES
 
 STORAGE_VERSION = "v1.0.0"
 
@@ -88,7 +89,7 @@ class _Writer:
 
 
 def _read(bundle: Bundle, table: str) -> str:
-    return f"read_parquet({bundle.file(table)})"
+    return f"read_parquet({bundle.files(table)})"
 
 
 def _with_origin(part: Part) -> str:
@@ -103,7 +104,11 @@ def _kpi_query(parts: Sequence[Part]) -> str:
     """
     selects = []
     for part in parts:
-        filled = {"stale": str(part.stale).lower(), "origin_release": sql_text(part.origin_release)}
+        filled = {
+            "stale": str(part.stale).lower(),
+            "as_of": f"date '{part.bundle.as_of}'",
+            "origin_release": sql_text(part.origin_release),
+        }
         columns = ", ".join(f"{filled[c]} as {c}" if c in filled else c for c in KPI_COLUMNS)
         selects.append(f"select {columns} from {_read(part.bundle, 'kpi')}")
     figures = " union all ".join(f"{select} where slice = ''" for select in selects)

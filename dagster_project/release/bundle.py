@@ -1,8 +1,11 @@
 """A bundle: everything that a release needs of one product, as Parquet files that never change.
 
-``bundles/<product>/<content hash>/`` holds a file per table and ``bundle.json``. The content hash covers product, night,
+``bundles/<product>/<content hash>/`` holds the files of every table and ``bundle.json``. The content hash covers product, night,
 structure version and the content of every table; the verdicts that let the bundle pass stand in ``bundle.json`` for the
 record and are outside the hash, since they also speak of the release before.
+
+Tables that grow with history have a file per year. A year whose rows are those of the bundle before is not written again: its file
+is shared with that bundle by a hard link, so that a night writes what it changed.
 """
 
 from __future__ import annotations
@@ -11,30 +14,27 @@ import datetime as dt
 import json
 import os
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dagster_project.audit.candidate import Candidate, sha256_of, sql_text
-from dagster_project.audit.interface import COUNT_COLUMNS, KPI_COLUMNS, RELEASE_COLUMNS
-from dagster_project.audit.lineage import ABOUT_THE_POOL, Node
+from dagster_project.audit.interface import COUNT_COLUMNS, KPI_COLUMNS
 from dagster_project.audit.verdict import Verdict
 from dagster_project.home import Home
-from dagster_project.release.content import TableContent, digest, outside_content, table_content
+from dagster_project.release.content import TableContent, combined, digest, outside_content, table_content
 from dagster_project.release.documentation import Documentation, of_node
-from dagster_project.release.files import DRAFT, flush, move_into_place, seal
+from dagster_project.release.files import DRAFT, flush, link_or_copy, move_into_place, seal
+from dagster_project.release.selection import FILLED_BY_RELEASE, Piece, Selection, Shared, selections_of
 from dagster_project.rights import OWNER
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised when the structure of a release changes: bundles of an older one are left out of new releases."""
 
 DESCRIPTION = "bundle.json"
 HASH_DIGITS = 32
-SHARED_TABLES = ("kpi", "fct_kpi_count", "kpi_catalogue", "unit")
-POOL_TABLES = ABOUT_THE_POOL
-"""In no bundle."""
 
 
 class BundleError(RuntimeError):
@@ -42,20 +42,46 @@ class BundleError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class BundleTable:
-    file: str
+class BundleFile:
+    """A file and what it holds; ``likeness`` tells whether other rows are the same (empty where nothing is compared)."""
+
+    name: str
     sha256: str
+    content: TableContent
+    likeness: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {"file": self.name, "sha256": self.sha256, "likeness": self.likeness, **self.content.as_json()}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> BundleFile:
+        return cls(raw["file"], raw["sha256"], TableContent.from_json(raw), raw["likeness"])
+
+
+@dataclass(frozen=True)
+class BundleTable:
+    """A table, in one file or several of the same columns; ``content`` is that of all of them."""
+
+    files: tuple[BundleFile, ...]
     content: TableContent
     documentation: Documentation
 
     def as_json(self) -> dict[str, Any]:
         described = {"description": self.documentation.table, "column_descriptions": dict(self.documentation.columns)}
-        return {"file": self.file, "sha256": self.sha256, "content_hash": self.content.content_hash, **self.content.as_json(), **described}
+        return {"content_hash": self.content.content_hash, "files": [file.as_json() for file in self.files], **described}
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> BundleTable:
-        documentation = Documentation(raw["description"], raw["column_descriptions"])
-        return cls(raw["file"], raw["sha256"], TableContent.from_json(raw), documentation)
+        return cls.of((BundleFile.from_json(file) for file in raw["files"]), Documentation(raw["description"], raw["column_descriptions"]))
+
+    @classmethod
+    def of(cls, files: Iterable[BundleFile], documentation: Documentation) -> BundleTable:
+        """Raises ValueError when the files are none, or not of one table."""
+        listed = tuple(files)
+        content = combined([file.content for file in listed])
+        if content is None:
+            raise ValueError(f"files of one table differ in their columns: {', '.join(file.name for file in listed)}")
+        return cls(listed, content, documentation)
 
 
 @dataclass(frozen=True)
@@ -73,68 +99,79 @@ class Bundle:
     def name(self) -> str:
         return f"{self.product}/{self.path.name}"
 
-    def file(self, table: str) -> str:
-        """The table's file as a quoted SQL literal."""
-        return sql_text(self.path / self.tables[table].file)
+    def files(self, table: str) -> str:
+        """The table's files as an SQL list."""
+        return f"[{', '.join(sql_text(self.path / file.name) for file in self.tables[table].files)}]"
+
+    def alike(self, table: str) -> dict[str, BundleFile]:
+        """The files of a table by the likeness of their rows."""
+        return {file.likeness: file for file in self.tables[table].files if file.likeness} if table in self.tables else {}
 
 
-def _selections(candidate: Candidate, product: str, passed: Collection[str]) -> dict[str, tuple[Node, str, str]]:
-    """Table name to its model, the condition that picks the product's rows, and the order they are kept in.
-
-    A table of the product's own that speaks of every KPI (a balance, a reconciliation) keeps the rows of products that passed.
-    """
-    lineage = candidate.lineage
-    kpi, counts, catalogue, unit = (lineage.named(n) for n in SHARED_TABLES)
-    if kpi is None or counts is None or catalogue is None or unit is None:
-        missing = [name for name in SHARED_TABLES if lineage.named(name) is None]
-        raise BundleError(f"the dbt project has no model {', '.join(missing)}: no product can be published without it")
-    own = f"product = {sql_text(product)}"
-    listed = ", ".join(sql_text(p) for p in sorted(passed))
-    of_passed = f"(kpi_id is null or kpi_id in (select kpi_id from {candidate.relation(catalogue)} where product in ({listed})))"
-    of_own_kpi = f"kpi_id in (select kpi_id from {candidate.relation(catalogue)} where {own})"
-    return {
-        "kpi": (kpi, own, "kpi_id, slice, grain, unit_code, period_start"),
-        "fct_kpi_count": (counts, of_own_kpi, "kpi_id, cell, unit_code, day"),
-        "kpi_catalogue": (catalogue, own, "kpi_id"),
-        "unit": (unit, "true", "all"),
-        **{
-            table.name: (table, of_passed if "kpi_id" in candidate.columns(table) else "true", "all")
-            for table in lineage.tables_of(product)
-            if table.name not in {*SHARED_TABLES, *POOL_TABLES}
-        },
-    }
-
-
-def write_bundles(home: Home, candidate: Candidate, verdicts: Mapping[str, Sequence[Verdict]]) -> dict[str, Bundle]:
+def write_bundles(
+    home: Home, candidate: Candidate, verdicts: Mapping[str, Sequence[Verdict]], before: Mapping[str, str] | None = None
+) -> dict[str, Bundle]:
     """Take every product that passed out of the candidate, as many side by side as there are processors.
 
-    ``verdicts`` are those of each product that passed. The same content gives the same bundle, which is then left as it is.
+    ``verdicts`` are those of each product that passed, ``before`` names its last bundle, which files may be shared with. The same
+    content gives the same bundle, which is then left as it is.
     """
+    if not verdicts:
+        return {}
+    shared, known = Shared.of(candidate), before or {}
 
     def write(product: str) -> Bundle:
         with candidate.connection.cursor() as cursor:
-            return _write_bundle(home, replace(candidate, connection=cursor), product, verdicts[product], verdicts)
+            own = replace(candidate, connection=cursor)
+            selections = selections_of(own, shared, product, verdicts)
+            return _write_bundle(home, own, product, verdicts[product], selections, _readable(home, known.get(product, "")))
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="bundle") as side_by_side:
         return dict(zip(verdicts, side_by_side.map(write, verdicts), strict=True))
 
 
-def _write_bundle(home: Home, candidate: Candidate, product: str, verdicts: Sequence[Verdict], passed: Collection[str]) -> Bundle:
+def _readable(home: Home, name: str) -> Bundle | None:
+    """A bundle whose files may be shared; None where there is none, or it is damaged or of another structure: all is written then."""
+    try:
+        return read_bundle(home, name) if name else None
+    except BundleError:
+        return None
+
+
+def _write_file(candidate: Candidate, table: str, selection: Selection, piece: Piece, folder: Path) -> BundleFile:
+    file = folder / piece.file
+    columns = ", ".join(f'"{name}"' for name in selection.columns)
+    candidate.connection.execute(
+        f"copy (select {columns} from {candidate.relation(selection.node)} where {piece.condition} order by {selection.order}) "
+        f"to {sql_text(file)} (format parquet, compression zstd)"
+    )
+    content = table_content(candidate.connection, f"read_parquet({sql_text(file)})", outside_content(table))
+    return BundleFile(file.name, sha256_of(file), content, piece.likeness)
+
+
+def _files(candidate: Candidate, table: str, selection: Selection, folder: Path, before: Bundle | None) -> Iterator[BundleFile]:
+    alike = before.alike(table) if before else {}
+    for piece in selection.pieces:
+        same = alike.get(piece.likeness)
+        if before is None or same is None:
+            yield _write_file(candidate, table, selection, piece, folder)
+        else:
+            link_or_copy(before.path / same.name, folder / piece.file)
+            yield replace(same, name=piece.file)
+
+
+def _write_bundle(
+    home: Home, candidate: Candidate, product: str, verdicts: Sequence[Verdict], selections: Mapping[str, Selection], before: Bundle | None
+) -> Bundle:
     folder = home.bundles / product
     draft = folder / f"{DRAFT}bundle"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700, parents=True)
     tables: dict[str, BundleTable] = {}
-    for table, (node, condition, order) in _selections(candidate, product, passed).items():
-        file = draft / f"{table}.parquet"
-        candidate.connection.execute(
-            f"copy (select * from {candidate.relation(node)} where {condition} order by {order}) "
-            f"to {sql_text(file)} (format parquet, compression zstd)"
-        )
-        content = table_content(candidate.connection, f"read_parquet({sql_text(file)})", outside_content(table))
-        documentation = of_node(candidate.lineage, node)
-        columns = {name: documentation.columns.get(name, "") for name, _ in content.columns}
-        tables[table] = BundleTable(file.name, sha256_of(file), content, Documentation(documentation.table, columns))
+    for table, selection in selections.items():
+        described = of_node(candidate.lineage, selection.node)
+        columns = {name: described.columns.get(name, "") for name in candidate.columns(selection.node)}
+        tables[table] = BundleTable.of(_files(candidate, table, selection, draft, before), Documentation(described.table, columns))
     content_hash = digest(
         {
             "product": product,
@@ -179,13 +216,13 @@ def read_bundle(home: Home, name: str) -> Bundle:
             raise BundleError(f"bundle {name} is of structure version {raw['schema_version']}, releases now have version {SCHEMA_VERSION}")
         tables = {table: BundleTable.from_json(t) for table, t in raw["tables"].items()}
         bundle = Bundle(path, raw["product"], dt.date.fromisoformat(raw["as_of"]), raw["schema_version"], raw["content_hash"], tables)
-        damaged = [t.file for t in tables.values() if sha256_of(path / t.file) != t.sha256]
+        damaged = [f.name for t in tables.values() for f in t.files if sha256_of(path / f.name) != f.sha256]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"bundle {name} cannot be read ({type(error).__name__})") from None
     if damaged:
         raise BundleError(f"bundle {name} is damaged: {', '.join(damaged)} does not hold the bytes it was written with")
     for table, promised in (("kpi", KPI_COLUMNS), ("fct_kpi_count", COUNT_COLUMNS)):
-        differing = (set(promised) ^ {name for name, _ in tables[table].content.columns}) - set(RELEASE_COLUMNS)
+        differing = (set(promised) ^ {name for name, _ in tables[table].content.columns}) - FILLED_BY_RELEASE.get(table, frozenset())
         if differing:
             raise BundleError(f"bundle {name} is of another structure: its {table} differs in {', '.join(sorted(differing))}")
     return bundle

@@ -6,7 +6,7 @@ modulo 2^64 (a sum keeps how often a row occurs; xor would not). The content has
 the number of rows and the two sums. Since sums add up, the content of a table put together from parts follows from theirs.
 
 Outside the hash stay floating-point columns, being derived, and by table (``outside_content``): timings, names of releases,
-and in ``kpi`` the names that repeat what ``kpi_catalogue`` and ``unit`` of the same release say.
+and in ``kpi`` what repeats ``kpi_catalogue``, ``unit`` and ``release_info`` of the same release: names, and the night of the product.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LENGTHS = {
 
 OF_A_RELEASE = frozenset({"stale", "origin_release"})
 OUTSIDE = {
-    "kpi": OF_A_RELEASE | {"kpi_name_zh", "kpi_name_en", "unit_name", "unit_level", "unit_role", "basis"},
+    "kpi": OF_A_RELEASE | {"as_of", "kpi_name_zh", "kpi_name_en", "unit_name", "unit_level", "unit_role", "basis"},
     "receipt": frozenset({"seconds"}),
     "release_info": OF_A_RELEASE | {"version", "published_at"},
 }

@@ -36,6 +36,14 @@ def move_into_place(draft: Path, final: Path) -> None:
     flush(final.parent)
 
 
+def link_or_copy(file: Path, target: Path) -> None:
+    """Share a file that never changes; a copy where the disk cannot."""
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copy2(file, target)
+
+
 def point(link: Path, target: str) -> None:
     """Let a symbolic link point to ``target`` (relative to its folder) from one moment to the next."""
     draft = link.with_name(f"{DRAFT}{link.name}")

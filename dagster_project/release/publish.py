@@ -21,7 +21,7 @@ from dagster_project.home import Home
 from dagster_project.ledger import head as ledger_head
 from dagster_project.ledger import record
 from dagster_project.release.assemble import Part, ReleaseHead, assemble
-from dagster_project.release.bundle import POOL_TABLES, SCHEMA_VERSION, Bundle, BundleError, read_bundle, sweep_unused, write_bundles
+from dagster_project.release.bundle import SCHEMA_VERSION, Bundle, BundleError, read_bundle, sweep_unused, write_bundles
 from dagster_project.release.code_version import code_version
 from dagster_project.release.content import TableContent, digest, outside_content, table_content
 from dagster_project.release.expectations_page import expectations_page
@@ -44,6 +44,7 @@ from dagster_project.release.record import (
 )
 from dagster_project.release.releases import is_sound
 from dagster_project.release.retention import prune_under_lock, retention_of
+from dagster_project.release.selection import POOL_TABLES
 from dagster_project.release.withdrawal import settle_withdrawals
 from dagster_project.rights import GROUP
 
@@ -167,7 +168,8 @@ def _plan(home: Home, candidate: Candidate, report: GateReport, known: _Earlier,
     earlier = known.products
     held = report.held
     products: dict[str, ProductRecord] = {}
-    bundles = write_bundles(home, candidate, {product: report.of_product[product] for product in report.passed})
+    verdicts_of = {product: report.of_product[product] for product in report.passed}
+    bundles = write_bundles(home, candidate, verdicts_of, {name: p.bundle for name, p in earlier.items()})
     verdicts = list(report.verdicts)
     for product in sorted({*report.of_product, *(name for name, p in earlier.items() if p.status != "left_out")}):
         if product in report.of_product and product not in held:

@@ -25,6 +25,7 @@ from dagster_project.home import Home
 from dagster_project.ingest.deidentify import KEY_FILE, HashKeyError, load_key
 from dagster_project.ledger import record
 from dagster_project.release.code_version import code_version
+from dagster_project.release.files import link_or_copy
 from dagster_project.release.record import Release, ReleaseError, current_release
 from dagster_project.release.releases import open_release, verify
 
@@ -95,14 +96,7 @@ def _take_deliveries(home: Home, release: Release, other: Home) -> Iterator[str]
         else:
             target = other.landing / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            _link_or_copy(file, target)
-
-
-def _link_or_copy(file: Path, target: Path) -> None:
-    try:
-        os.link(file, target)
-    except OSError:  # another disk
-        shutil.copy2(file, target)
+            link_or_copy(file, target)
 
 
 def _take_settings(home: Home, release: Release, other: Home) -> Iterator[str]:

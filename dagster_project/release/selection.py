@@ -1,0 +1,143 @@
+"""Which rows of the candidate a bundle takes of every table, and into which files.
+
+Tables that grow with history go into a file per year, each with the likeness of its rows, by which a year that stayed as it was is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from dagster_project.audit.candidate import Candidate, sql_text
+from dagster_project.audit.interface import RELEASE_COLUMNS
+from dagster_project.audit.lineage import ABOUT_THE_POOL, Node
+from dagster_project.release.content import digest
+
+SHARED_TABLES = ("kpi", "fct_kpi_count", "kpi_catalogue", "unit")
+POOL_TABLES = ABOUT_THE_POOL
+"""In no bundle."""
+
+FILLED_BY_RELEASE = {"kpi": frozenset({*RELEASE_COLUMNS, "as_of"})}
+"""Columns that say of every row of a bundle the same; the release fills them, so that a row whose figures stand stays as it is."""
+
+
+class SelectionError(RuntimeError):
+    """The candidate lacks a table that every bundle needs; the message says which."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The rows that go to one file."""
+
+    file: str
+    condition: str
+    likeness: str = ""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A product's rows of one table: from which model, which columns, in which order, and by file."""
+
+    node: Node
+    columns: tuple[str, ...]
+    order: str
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class Grower:
+    """A table that grows with history: the day of a row, whose row it is, and the order it is kept in."""
+
+    day: str
+    product: str
+    order: str
+
+
+GROWERS = {
+    "kpi": Grower("period_start", "rows.product", "kpi_id, slice, grain, unit_code, period_start"),
+    "fct_kpi_count": Grower("day", "catalogue.product", "kpi_id, cell, unit_code, day"),
+}
+
+
+def _kept_columns(candidate: Candidate, table: str, node: Node) -> dict[str, str]:
+    return {name: kind for name, kind in candidate.columns(node).items() if name not in FILLED_BY_RELEASE.get(table, ())}
+
+
+def _years(candidate: Candidate, table: str, node: Node, catalogue: Node) -> dict[str, list[tuple[int | None, str]]]:
+    """By product the years of which a table has rows, each with the likeness of its rows.
+
+    Rows are alike when the same version of DuckDB finds as many of them and the same sum of their 64-bit hashes, over all columns.
+    """
+    grower, columns = GROWERS[table], _kept_columns(candidate, table, node)
+    listed = ", ".join(f'rows."{name}"' for name in columns)
+    found = candidate.connection.execute(
+        f"select {grower.product}, year(rows.{grower.day}), count(*), sum(hash({listed})) from {candidate.relation(node)} as rows "
+        f"left join {candidate.relation(catalogue)} as catalogue using (kpi_id) group by all order by all"
+    ).fetchall()
+    years: dict[str, list[tuple[int | None, str]]] = {}
+    for product, year, rows, total in found:
+        likeness = digest({"duckdb": duckdb.__version__, "columns": columns, "rows": rows, "sum": str(total)})
+        years.setdefault(product, []).append((year, likeness))
+    return years
+
+
+def _by_year(table: str, condition: str, years: Sequence[tuple[int | None, str]]) -> tuple[Piece, ...]:
+    day = GROWERS[table].day
+    pieces = []
+    for year, likeness in years:
+        within = f"{day} is null" if year is None else f"{day} between date '{year:04}-01-01' and date '{year:04}-12-31'"
+        pieces.append(Piece(f"{table}-{'undated' if year is None else year}.parquet", f"{condition} and {within}", likeness))
+    return tuple(pieces) or (Piece(f"{table}.parquet", condition),)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The models that every product takes rows from, and by table and product the years of those that grow."""
+
+    nodes: Mapping[str, Node]
+    years: Mapping[str, Mapping[str, Sequence[tuple[int | None, str]]]]
+
+    @classmethod
+    def of(cls, candidate: Candidate) -> Shared:
+        found = {name: candidate.lineage.named(name) for name in SHARED_TABLES}
+        nodes = {name: node for name, node in found.items() if node is not None}
+        if missing := [name for name in SHARED_TABLES if name not in nodes]:
+            raise SelectionError(f"the dbt project has no model {', '.join(missing)}: no product can be published without it")
+        return cls(nodes, {table: _years(candidate, table, nodes[table], nodes["kpi_catalogue"]) for table in GROWERS})
+
+
+def selections_of(candidate: Candidate, shared: Shared, product: str, passed: Collection[str]) -> dict[str, Selection]:
+    """Table name to what the bundle of a product takes of it.
+
+    A table of the product's own that speaks of every KPI (a balance, a reconciliation) keeps the rows of products that passed.
+    """
+    catalogue = candidate.relation(shared.nodes["kpi_catalogue"])
+    own = f"product = {sql_text(product)}"
+    listed = ", ".join(sql_text(p) for p in sorted(passed))
+    of_passed = f"(kpi_id is null or kpi_id in (select kpi_id from {catalogue} where product in ({listed})))"
+    conditions = {
+        "kpi": own,
+        "fct_kpi_count": f"kpi_id in (select kpi_id from {catalogue} where {own})",
+        "kpi_catalogue": own,
+        "unit": "true",
+    }
+
+    def growing(table: str) -> Selection:
+        node, pieces = shared.nodes[table], _by_year(table, conditions[table], shared.years[table].get(product, ()))
+        return Selection(node, tuple(_kept_columns(candidate, table, node)), GROWERS[table].order, pieces)
+
+    def whole(node: Node, condition: str, order: str) -> Selection:
+        return Selection(node, tuple(candidate.columns(node)), order, (Piece(f"{node.name}.parquet", condition),))
+
+    return {
+        **{table: growing(table) for table in GROWERS},
+        "kpi_catalogue": whole(shared.nodes["kpi_catalogue"], own, "kpi_id"),
+        "unit": whole(shared.nodes["unit"], "true", "all"),
+        **{
+            table.name: whole(table, of_passed if "kpi_id" in candidate.columns(table) else "true", "all")
+            for table in candidate.lineage.tables_of(product)
+            if table.name not in {*SHARED_TABLES, *POOL_TABLES}
+        },
+    }
