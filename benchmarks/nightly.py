@@ -51,22 +51,42 @@ def process(home: Path, landing: Path, first: dt.date, last: dt.date) -> dict[st
     return measured
 
 
-def measure(history_days: int, scratch: Path, *, repeat: int, nights: int = NIGHTS, **city: Any) -> dict[str, Any]:
-    """The cheapest of ``repeat`` single nights after so many days of history; ``city`` are arguments of ``simulate``."""
-    folder = scratch / f"days-{history_days}"
+def prepare(folder: Path, history_days: int, *, repeat: int, nights: int = NIGHTS, **city: Any) -> list[dt.date]:
+    """A home with so many days of history, up to the nights that are left to measure; ``city`` are arguments of ``simulate``."""
     shutil.rmtree(folder, ignore_errors=True)
-    landing, home = folder / "landing", folder / "home"
-    simulate(landing, history_days=history_days, nights=nights, **city)
+    simulate(folder / "landing", history_days=history_days, nights=nights, **city)
     dates = [FIRST_NIGHT + dt.timedelta(days=n) for n in range(nights)]
-    process(home, landing, dates[0], dates[-repeat - 1])
-    runs = [process(home, landing, date, date) for date in dates[-repeat:]]
+    process(folder / "home", folder / "landing", dates[0], dates[-repeat - 1])
+    return dates[-repeat:]
+
+
+def measure(histories: Sequence[int], scratch: Path, *, repeat: int, **city: Any) -> list[dict[str, Any]]:
+    """The cheapest of ``repeat`` single nights after each of these numbers of days.
+
+    The nights of all homes take turns, so that a machine that becomes slower meanwhile is as slow for each of them.
+    """
+    folders = {days: scratch / f"days-{days}" for days in histories}
+    nights = {}
+    for days, folder in folders.items():
+        nights[days] = prepare(folder, days, repeat=repeat, **city)
+        print(f"{days} days of history are pooled", file=sys.stderr, flush=True)
+    runs: dict[int, list[dict[str, dict[str, float]]]] = {days: [] for days in histories}
+    for turn in range(repeat):
+        for days, folder in folders.items():
+            night = nights[days][turn]
+            runs[days].append(process(folder / "home", folder / "landing", night, night))
+            print(f"{days} days, {night}: {runs[days][-1]}", file=sys.stderr, flush=True)
+    return [summed(days, runs[days], rows_in_kpi(folders[days] / "home")) for days in histories]
+
+
+def summed(days: int, runs: Sequence[dict[str, dict[str, float]]], rows: int) -> dict[str, Any]:
     best = {kind: {phase: min(run[kind].get(phase, 0.0) for run in runs) for phase in runs[0][kind]} for kind in ("wall", "cpu")}
-    row: dict[str, Any] = {"days": history_days}
+    row: dict[str, Any] = {"days": days}
     for name, phases in (("ingest and dbt", BUILD), ("gate and release", AUDIT)):
         for kind in ("wall", "cpu"):
             row[f"{name}, {kind} s"] = round(sum(best[kind].get(phase, 0.0) for phase in phases), 2)
     row["phases"] = {kind: {phase: round(seconds, 2) for phase, seconds in best[kind].items()} for kind in ("wall", "cpu")}
-    row["rows in kpi"] = rows_in_kpi(home)
+    row["rows in kpi"] = rows
     return row
 
 
@@ -98,17 +118,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--counties", type=int, default=3)
     parser.add_argument("--stations", type=int, default=2)
     parser.add_argument("--scale", type=float, default=0.02)
-    parser.add_argument("--repeat", type=int, default=2)
+    parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--scratch", type=Path)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as temporary:
         scratch = asked.scratch or Path(temporary)
-        rows = []
-        for years in asked.years:
-            city = {"counties": asked.counties, "stations_per_county": asked.stations, "scale": asked.scale}
-            rows.append(measure(years * DAYS_OF_YEAR, scratch, repeat=asked.repeat, **city))
-            print(f"{years} years: {rows[-1]['phases']}", file=sys.stderr, flush=True)
+        city = {"counties": asked.counties, "stations_per_county": asked.stations, "scale": asked.scale}
+        rows = measure([years * DAYS_OF_YEAR for years in asked.years], scratch, repeat=asked.repeat, **city)
     rows = with_ratios(rows)
     show(rows)
     print(json.dumps(rows))

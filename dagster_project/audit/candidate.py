@@ -107,19 +107,35 @@ def seal_candidate(home: Home, builder_version: str) -> None:
     A candidate without a seal, or changed after it was sealed, is refused: it comes from a killed build or another hand.
     """
     invocation = _run_results(home.dbt_target)["metadata"]["invocation_id"]
-    seal = {"sha256": sha256_of(home.candidate), "invocation_id": invocation, "builder_version": builder_version}
+    seal = {
+        "sha256": sha256_of(home.candidate),
+        "marks": _marks(home.candidate),
+        "invocation_id": invocation,
+        "builder_version": builder_version,
+    }
     draft = home.warehouse / f"{SEAL}.tmp"
     draft.write_text(json.dumps(seal) + "\n", encoding="utf-8")
     draft.replace(home.warehouse / SEAL)
 
 
 def can_build_on(home: Home, builder_version: str) -> bool:
-    """Whether the next build may start from the candidate: its bytes are those that the same builder sealed."""
+    """Whether the next build may start from the candidate: its bytes are those that the same builder sealed.
+
+    They are read where the file system does not vouch for them: copied or restored, or written to since. The audit reads them always.
+    """
     try:
         seal = json.loads((home.warehouse / SEAL).read_text(encoding="utf-8"))
-        return bool(seal.get("builder_version") == builder_version and seal["sha256"] == sha256_of(home.candidate))
+        if seal.get("builder_version") != builder_version:
+            return False
+        return bool(seal.get("marks") == _marks(home.candidate) or seal["sha256"] == sha256_of(home.candidate))
     except (FileNotFoundError, ValueError, KeyError):
         return False
+
+
+def _marks(file: Path) -> list[int]:
+    """What changes whenever a file is written to or another takes its place; the time of change cannot be set back by who writes."""
+    status = file.stat()
+    return [status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 
 def _check_seal(home: Home, sha256: str, lineage: Lineage) -> None:

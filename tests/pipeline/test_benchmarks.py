@@ -66,7 +66,7 @@ def test_every_way_of_ingest_accounts_for_its_rows(tmp_path: Path) -> None:
 
 def test_a_night_is_measured_by_phase_on_the_history_before_it(tmp_path: Path) -> None:
     city = {"counties": 1, "stations_per_county": 1, "scale": 0.004, "domains": []}
-    (row,) = nightly.with_ratios([nightly.measure(40, tmp_path, repeat=1, nights=2, **city)])
+    (row,) = nightly.with_ratios(nightly.measure([40], tmp_path, repeat=1, nights=2, **city))
     assert {"ingest", "dbt", "gate and release"} <= set(row["phases"]["cpu"])
     assert all(row["phases"]["cpu"][phase] > 0 for phase in ("ingest", "dbt", "gate and release"))
     assert row["ingest and dbt, ratio"] == 1.0 and row["rows in kpi"] > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from audit_home import NIGHT, AuditHome
 from dagster_project.audit.expectations import Worker
 from dagster_project.backup import backup, restore
 from dagster_project.home import Home
-from dagster_project.release import PublishResult, files, gate_and_publish, open_current
+from dagster_project.release import PublishResult, gate_and_publish, open_current
 
 NEXT = NIGHT + dt.timedelta(days=1)
 LAST_YEAR = NIGHT.year - 1
@@ -114,7 +115,7 @@ def test_a_disk_without_hard_links_gets_copies(
     def refuse(*_: object) -> None:
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(files.os, "link", refuse)
+    monkeypatch.setattr(os, "link", refuse)
     second = release(NEXT)
     name = f"kpi-{LAST_YEAR}.parquet"
     before, after = (_files(two_years, result, "incident")[name] for result in (first, second))
