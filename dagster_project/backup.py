@@ -23,7 +23,7 @@ from dagster_project.audit.candidate import sha256_of
 from dagster_project.home import FORMAT, Home, NewerHomeError
 from dagster_project.ingest.pool import is_draft
 from dagster_project.ledger import record
-from dagster_project.release.files import DRAFT, flush, move_into_place, sweep
+from dagster_project.release.files import DRAFT, flush, link_or_copy, move_into_place, sweep
 
 Say = Callable[[str], None]
 SNAPSHOT = re.compile(r"^snapshot-(\d{6,})$")
@@ -126,14 +126,11 @@ def _take(home: Home, draft: Path, last: Path | None) -> Snapshot:
             continue
         if path == home.receipts:
             _copy_database(path, place)
-        elif (same := placed.get(_inode(path))) is not None:
-            os.link(draft / TREE / same, place)
-            listed[name] = listed[same]
-            linked += 1
-            continue
-        elif _link(last, name, path, place, known):
+        elif (shared := _already_kept(draft, placed.get(_inode(path)), listed) or _in_last(last, name, path, known)) is not None:
+            link_or_copy(shared[0], place)
+            flush(place)
+            listed[name] = shared[1]
             placed[_inode(path)] = name
-            listed[name] = known[name]
             linked += 1
             continue
         else:
@@ -171,16 +168,18 @@ def _inode(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _link(last: Path | None, name: str, path: Path, place: Path, known: Mapping[str, Kept]) -> bool:
-    """Share a file with the last snapshot where size and time of change are the same; False where it must be copied."""
+def _already_kept(draft: Path, name: str | None, listed: Mapping[str, Kept]) -> tuple[Path, Kept] | None:
+    """The copy in this snapshot of a file that the home has under two names."""
+    return None if name is None else (draft / TREE / name, listed[name])
+
+
+def _in_last(last: Path | None, name: str, path: Path, known: Mapping[str, Kept]) -> tuple[Path, Kept] | None:
+    """The copy in the last snapshot, where size and time of change are the same; None where the file must be copied."""
     kept, status = known.get(name), path.stat()
     if last is None or kept is None or (status.st_size, status.st_mtime_ns) != (kept.bytes, kept.mtime_ns):
-        return False
+        return None
     earlier = last / TREE / name
-    if not earlier.is_file() or earlier.stat().st_size != kept.bytes:
-        return False
-    os.link(earlier, place)
-    return True
+    return (earlier, kept) if earlier.is_file() and earlier.stat().st_size == kept.bytes else None
 
 
 def _copy_database(source: Path, place: Path) -> None:

@@ -133,3 +133,22 @@ def test_a_snapshot_keeps_a_shared_file_once(two_years: AuditHome, release: Call
     restored = Home.at(tmp_path / "again", tmp_path / "landing")
     restore(tmp_path / "backup", restored)
     assert (restored.bundles / second.products["incident"].bundle / name).read_bytes() == kept[1].read_bytes()
+
+
+def test_a_snapshot_on_a_disk_without_hard_links_holds_copies(
+    two_years: AuditHome, release: Callable[..., PublishResult], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    release()
+    second = release(NEXT)
+    two_years.home.settings_file.write_text('{"format": 1}', encoding="utf-8")
+
+    def refuse(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", refuse)
+    for _ in range(2):
+        taken = backup(two_years.home, tmp_path / "backup")
+        kept = taken.folder / "home" / "bundles" / second.products["incident"].bundle / f"kpi-{LAST_YEAR}.parquet"
+        assert kept.stat().st_nlink == 1
+    restored = Home.at(tmp_path / "again", tmp_path / "landing")
+    assert restore(tmp_path / "backup", restored) > 20
