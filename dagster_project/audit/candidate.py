@@ -107,9 +107,10 @@ def seal_candidate(home: Home, builder_version: str) -> None:
     A candidate without a seal, or changed after it was sealed, is refused: it comes from a killed build or another hand.
     """
     invocation = _run_results(home.dbt_target)["metadata"]["invocation_id"]
+    marks = _marks(home.candidate)  # before the bytes are read: what is written meanwhile must not be vouched for
     seal = {
         "sha256": sha256_of(home.candidate),
-        "marks": _marks(home.candidate),
+        "marks": marks,
         "invocation_id": invocation,
         "builder_version": builder_version,
     }
