@@ -80,6 +80,7 @@ def measure(histories: Sequence[int], scratch: Path, *, repeat: int, **city: Any
 
 
 def summed(days: int, runs: Sequence[dict[str, dict[str, float]]], rows: int) -> dict[str, Any]:
+    """The least seconds of every phase over the runs, and their sums on both sides of the candidate."""
     best = {kind: {phase: min(run[kind].get(phase, 0.0) for run in runs) for phase in runs[0][kind]} for kind in ("wall", "cpu")}
     row: dict[str, Any] = {"days": days}
     for name, phases in (("ingest and dbt", BUILD), ("gate and release", AUDIT)):

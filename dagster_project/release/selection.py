@@ -117,15 +117,10 @@ def selections_of(candidate: Candidate, shared: Shared, product: str, passed: Co
     own = f"product = {sql_text(product)}"
     listed = ", ".join(sql_text(p) for p in sorted(passed))
     of_passed = f"(kpi_id is null or kpi_id in (select kpi_id from {catalogue} where product in ({listed})))"
-    conditions = {
-        "kpi": own,
-        "fct_kpi_count": f"kpi_id in (select kpi_id from {catalogue} where {own})",
-        "kpi_catalogue": own,
-        "unit": "true",
-    }
+    of_growing = {"kpi": own, "fct_kpi_count": f"kpi_id in (select kpi_id from {catalogue} where {own})"}
 
     def growing(table: str) -> Selection:
-        node, pieces = shared.nodes[table], _by_year(table, conditions[table], shared.years[table].get(product, ()))
+        node, pieces = shared.nodes[table], _by_year(table, of_growing[table], shared.years[table].get(product, ()))
         return Selection(node, tuple(_kept_columns(candidate, table, node)), GROWERS[table].order, pieces)
 
     def whole(node: Node, condition: str, order: str) -> Selection:
