@@ -17,11 +17,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dagster_project.city.simulate import FIRST_NIGHT, simulate
+from dagster_project.home import Home
 
 DAYS_OF_YEAR = 365
 NIGHTS = 7
@@ -61,22 +62,26 @@ def prepare(folder: Path, history_days: int, *, repeat: int, nights: int = NIGHT
 
 
 def measure(histories: Sequence[int], scratch: Path, *, repeat: int, **city: Any) -> list[dict[str, Any]]:
-    """The cheapest of ``repeat`` single nights after each of these numbers of days.
-
-    The nights of all homes take turns, so that a machine that becomes slower meanwhile is as slow for each of them.
-    """
+    """The cheapest of ``repeat`` single nights after each of these numbers of days."""
     folders = {days: scratch / f"days-{days}" for days in histories}
     nights = {}
     for days, folder in folders.items():
         nights[days] = prepare(folder, days, repeat=repeat, **city)
         print(f"{days} days of history are pooled", file=sys.stderr, flush=True)
-    runs: dict[int, list[dict[str, dict[str, float]]]] = {days: [] for days in histories}
-    for turn in range(repeat):
-        for days, folder in folders.items():
-            night = nights[days][turn]
-            runs[days].append(process(folder / "home", folder / "landing", night, night))
+    return in_turns({days: Home.at(folder / "home", folder / "landing") for days, folder in folders.items()}, nights)
+
+
+def in_turns(homes: Mapping[int, Home], nights: Mapping[int, Sequence[dt.date]]) -> list[dict[str, Any]]:
+    """What a night cost at its cheapest, of every home (by the days of its history).
+
+    The nights of all homes take turns, so that a machine that becomes slower meanwhile is as slow for each of them.
+    """
+    runs: dict[int, list[dict[str, dict[str, float]]]] = {days: [] for days in homes}
+    for turn in zip(*(nights[days] for days in homes), strict=True):
+        for (days, home), night in zip(homes.items(), turn, strict=True):
+            runs[days].append(process(home.root, home.landing, night, night))
             print(f"{days} days, {night}: {runs[days][-1]}", file=sys.stderr, flush=True)
-    return [summed(days, runs[days], rows_in_kpi(folders[days] / "home")) for days in histories]
+    return with_ratios([summed(days, runs[days], rows_in_kpi(home.root)) for days, home in homes.items()])
 
 
 def summed(days: int, runs: Sequence[dict[str, dict[str, float]]], rows: int) -> dict[str, Any]:
@@ -127,7 +132,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         scratch = asked.scratch or Path(temporary)
         city = {"counties": asked.counties, "stations_per_county": asked.stations, "scale": asked.scale}
         rows = measure([years * DAYS_OF_YEAR for years in asked.years], scratch, repeat=asked.repeat, **city)
-    rows = with_ratios(rows)
     show(rows)
     print(json.dumps(rows))
     if asked.json:

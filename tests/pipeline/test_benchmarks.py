@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import pkgutil
 import socket
 from pathlib import Path
 
+import pytest
+
 import benchmarks
 from benchmarks import code_location, integrity, nightly, ui
 from benchmarks.ingest import __main__ as ingest
 from benchmarks.ingest.cases import CASES
+from dagster_project.city.simulate import FIRST_NIGHT
 from dagster_project.contracts.load import PROJECT_SOURCES, load_catalogue
 from dagster_project.home import Home
 
-# Elsewhere: public_attack in test_public_attack, parity in test_spark_parity, kill in test_killed_runs, readers in test_gate_release, truth in test_city_truth, questions on the release of a night in
-# test_night, fuzz in test_fuzz, privacy in test_persons; processes is what ui and kill share.
+# Elsewhere: public_attack in test_public_attack, parity in test_spark_parity, kill in test_killed_runs, readers in test_gate_release, truth
+# in test_city_truth, nightly and questions on a night in test_night, fuzz in test_fuzz, privacy in test_persons; processes is what ui and
+# kill share.
 TRIED = {
     "code_location",
     "fuzz",
@@ -64,12 +69,14 @@ def test_every_way_of_ingest_accounts_for_its_rows(tmp_path: Path) -> None:
     assert "pyarrow floor" in ingest.table(list(measured.values()))
 
 
-def test_a_night_is_measured_by_phase_on_the_history_before_it(tmp_path: Path) -> None:
-    city = {"counties": 1, "stations_per_county": 1, "scale": 0.004, "domains": []}
-    (row,) = nightly.with_ratios(nightly.measure([40], tmp_path, repeat=1, nights=2, **city))
-    assert {"ingest", "dbt", "gate and release"} <= set(row["phases"]["cpu"])
-    assert all(row["phases"]["cpu"][phase] > 0 for phase in ("ingest", "dbt", "gate and release"))
-    assert row["ingest and dbt, ratio"] == 1.0 and row["rows in kpi"] > 0
+def test_the_homes_of_a_night_s_cost_are_made_up_to_the_nights_left_to_measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    processed: list[tuple[Path, Path, dt.date, dt.date]] = []
+    monkeypatch.setattr(nightly, "process", lambda *what: processed.append(what))
+    city = {"counties": 1, "stations_per_county": 1, "scale": 0.002, "domains": []}
+    left = nightly.prepare(tmp_path, 5, repeat=2, nights=4, **city)
+    nights = [FIRST_NIGHT + dt.timedelta(days=n) for n in range(4)]
+    assert left == nights[-2:] and processed == [(tmp_path / "home", tmp_path / "landing", nights[0], nights[1])]
+    assert {p.name for p in (tmp_path / "landing" / "call").glob("*/*")} >= {f"{night:%Y%m%d}" for night in nights}
 
 
 def test_the_ui_answers_this_machine_alone_and_is_gone_when_it_is_told_to_stop(tmp_path: Path) -> None:

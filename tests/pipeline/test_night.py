@@ -18,7 +18,7 @@ from offline import can_trace, cut_off, reached_beyond_this_machine, traced
 from told import calls, keeping, webhook
 from who_reads import GROUP, STRANGERS, files_below, readable
 
-from benchmarks import questions
+from benchmarks import nightly, questions
 from dagster_project import alerts
 from dagster_project.city.simulate import simulate
 from dagster_project.contracts.personal_values import find_personal
@@ -28,6 +28,7 @@ from dagster_project.ledger import entries
 from dagster_project.release import current_release, list_releases
 
 POOL = str(Path(sys.executable).with_name("pool"))
+HISTORY_DAYS = 120
 TRACE = "whom_the_first_run_tried_to_reach.txt"
 INTERFACE = {"kpi", "fct_kpi_count", "kpi_catalogue", "receipt", "pool_inventory", "release_info", "gate_result", "unit"}
 
@@ -51,7 +52,9 @@ def ran(finished: subprocess.CompletedProcess[str]) -> subprocess.CompletedProce
 def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """A home whose small city has been processed up to its last night but one."""
     root = tmp_path_factory.mktemp("night") / "home"
-    delivery = simulate(root / "landing", history_days=120, nights=3, counties=2, stations_per_county=2, scale=0.008, domains=("matters",))
+    delivery = simulate(
+        root / "landing", history_days=HISTORY_DAYS, nights=3, counties=2, stations_per_county=2, scale=0.008, domains=("matters",)
+    )
     home = Home.at(root)
     ran(pool(root, "run", "--date", str(delivery.last_night - dt.timedelta(days=1)), trace=root.parent / TRACE))
     yield home
@@ -111,10 +114,13 @@ def test_every_file_balances_in_the_receipts_of_the_release(city: Home) -> None:
     assert counted > 0 and wrong == 0
 
 
-def test_the_same_night_again_is_the_same_release(home: Home) -> None:
+def test_the_same_night_again_is_the_same_release_and_its_cost_is_measured_by_phase(home: Home) -> None:
+    """By the benchmark of nights, which runs it in a process of its own as well."""
     before = [r.version for r in list_releases(home)]
-    ran(pool(home.root, "run", "--date", str(last_night(home) - dt.timedelta(days=1))))
+    (row,) = nightly.in_turns({HISTORY_DAYS: home}, {HISTORY_DAYS: [last_night(home) - dt.timedelta(days=1)]})
     assert [r.version for r in list_releases(home)] == before
+    assert all(row["phases"]["cpu"][phase] > 0 for phase in ("ingest", "dbt", "gate and release"))
+    assert row["ingest and dbt, ratio"] == 1.0 and row["rows in kpi"] > 0
 
 
 def test_a_broken_delivery_holds_its_products_alone_and_a_good_one_heals_them_and_rollback_brings_the_earlier_release_back(
