@@ -31,7 +31,8 @@ class ExpectationsWorker(dg.ConfigurableResource):  # type: ignore[type-arg]
         self._worker.start()
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        self._worker.close()
+        with PROGRESS.phase("gate and release"):  # an ended process counts where it ends
+            self._worker.close()
 
     @property
     def worker(self) -> expectations.Worker:

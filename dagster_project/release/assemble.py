@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 import duckdb
@@ -96,29 +97,36 @@ def _with_origin(part: Part) -> str:
     return f"{str(part.stale).lower()} as stale, {sql_text(part.origin_release)} as origin_release"
 
 
-def _kpi_query(parts: Sequence[Part]) -> str:
-    """First the figures themselves by grain and period, then their slices by product, in the order of the bundle, by KPI and slice.
+def _together(parts: Sequence[Part], table: str) -> Iterator[tuple[Part, str]]:
+    """The parts of one night and origin, as one of them, and the files of all of them as one relation: span by span, by product in it.
 
-    A question across KPIs asks for one period, one about a slice for one KPI: either reads a few row groups, by their least and greatest
-    values.
+    In that order a question about a period reads the few row groups of its span, by their least and greatest values.
     """
-    selects = []
+    alike: dict[tuple[bool, dt.date, str], list[Part]] = {}
     for part in parts:
+        alike.setdefault((part.stale, part.bundle.as_of, part.origin_release), []).append(part)
+    for group in alike.values():
+        files = sorted(((file.name, part.bundle) for part in group for file in part.bundle.tables[table].files), key=itemgetter(0))
+        listed = ", ".join(sql_text(bundle.path / name) for name, bundle in files)
+        yield group[0], f"read_parquet([{listed}])"
+
+
+def _kpi_query(parts: Sequence[Part]) -> str:
+    selects = []
+    for part, rows in _together(parts, "kpi"):
         filled = {
             "stale": str(part.stale).lower(),
             "as_of": f"date '{part.bundle.as_of}'",
             "origin_release": sql_text(part.origin_release),
         }
         columns = ", ".join(f"{filled[c]} as {c}" if c in filled else c for c in KPI_COLUMNS)
-        selects.append(f"select {columns} from {_read(part.bundle, 'kpi')}")
-    figures = " union all ".join(f"{select} where slice = ''" for select in selects)
-    slices = " union all ".join(f"{select} where slice <> ''" for select in selects)
-    return f"(select * from ({figures}) order by grain, period_start, product, kpi_id, unit_code) union all {slices}"
+        selects.append(f"select {columns} from {rows}")
+    return " union all ".join(selects)
 
 
 def _count_query(parts: Sequence[Part]) -> str:
     columns = ", ".join(COUNT_COLUMNS)
-    return " union all ".join(f"select {columns} from {_read(part.bundle, 'fct_kpi_count')}" for part in parts)
+    return " union all ".join(f"select {columns} from {rows}" for _, rows in _together(parts, "fct_kpi_count"))
 
 
 def _mart_query(part: Part, table: str) -> str:

@@ -4,8 +4,8 @@
 structure version and the content of every table; the verdicts that let the bundle pass stand in ``bundle.json`` for the
 record and are outside the hash, since they also speak of the release before.
 
-Tables that grow with history have a file per year. A year whose rows are those of the bundle before is not written again: its file
-is shared with that bundle by a hard link, so that a night writes what it changed.
+Tables that grow with history have a file per quarter or year. A span whose rows are those of the bundle before is not written again: its
+file is shared with that bundle by a hard link, so that a night writes what it changed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ from dagster_project.home import Home
 from dagster_project.release.content import TableContent, combined, digest, outside_content, table_content
 from dagster_project.release.documentation import Documentation, of_node
 from dagster_project.release.files import DRAFT, flush, link_or_copy, move_into_place, seal
-from dagster_project.release.selection import FILLED_BY_RELEASE, Piece, Selection, Shared, selections_of
+from dagster_project.release.selection import FILLED_BY_RELEASE, GROWERS, Piece, Selection, Shared, selections_of
+from dagster_project.release.set_apart import rows_set_apart
 from dagster_project.rights import OWNER
 
 SCHEMA_VERSION = 2
@@ -108,6 +110,26 @@ class Bundle:
         return {file.likeness: file for file in self.tables[table].files if file.likeness} if table in self.tables else {}
 
 
+ROWS_SET_APART_AT_A_TIME = 2_000_000
+"""Of one table, unless a single product has more to write."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What the bundle of a product takes out of the candidate, and the bundle whose files it may share."""
+
+    product: str
+    selections: Mapping[str, Selection]
+    before: Bundle | None
+
+    def shared_file(self, table: str, piece: Piece) -> BundleFile | None:
+        return self.before.alike(table).get(piece.likeness) if self.before else None
+
+    def to_write(self, table: str) -> list[Piece]:
+        """The spans of a table that grows which no file of the bundle before holds."""
+        return [piece for piece in self.selections[table].pieces if piece.span and self.shared_file(table, piece) is None]
+
+
 def write_bundles(
     home: Home, candidate: Candidate, verdicts: Mapping[str, Sequence[Verdict]], before: Mapping[str, str] | None = None
 ) -> dict[str, Bundle]:
@@ -119,15 +141,41 @@ def write_bundles(
     if not verdicts:
         return {}
     shared, known = Shared.of(candidate), before or {}
-
-    def write(product: str) -> Bundle:
-        with candidate.connection.cursor() as cursor:
-            own = replace(candidate, connection=cursor)
-            selections = selections_of(own, shared, product, verdicts)
-            return _write_bundle(home, own, product, verdicts[product], selections, _readable(home, known.get(product, "")))
-
+    bundles: dict[str, Bundle] = {}
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="bundle") as side_by_side:
-        return dict(zip(verdicts, side_by_side.map(write, verdicts), strict=True))
+        earlier = side_by_side.map(lambda product: _readable(home, known.get(product, "")), verdicts)
+        plans = [_Plan(p, selections_of(candidate, shared, p, verdicts), b) for p, b in zip(verdicts, earlier, strict=True)]
+        for some in _some_at_a_time(plans):
+            with ExitStack() as apart:
+                queries = {table: apart.enter_context(_set_apart(candidate, shared, table, some)) for table in GROWERS}
+
+                def write(plan: _Plan, queries: Mapping[str, Mapping[tuple[str, str], str]] = queries) -> Bundle:
+                    with candidate.connection.cursor() as cursor:
+                        return _write_bundle(home, replace(candidate, connection=cursor), plan, verdicts[plan.product], queries)
+
+                bundles |= zip((plan.product for plan in some), side_by_side.map(write, some), strict=True)
+    return bundles
+
+
+def _some_at_a_time(plans: Sequence[_Plan]) -> Iterator[list[_Plan]]:
+    """The plans in turn, so many together that their rows fit in memory."""
+    some: list[_Plan] = []
+    rows = 0
+    for plan in plans:
+        due = max(sum(piece.rows for piece in plan.to_write(table)) for table in GROWERS)
+        if some and rows + due > ROWS_SET_APART_AT_A_TIME:
+            yield some
+            some, rows = [], 0
+        some.append(plan)
+        rows += due
+    yield some
+
+
+def _set_apart(
+    candidate: Candidate, shared: Shared, table: str, plans: Sequence[_Plan]
+) -> AbstractContextManager[Mapping[tuple[str, str], str]]:
+    wanted = ((plan.product, piece.span) for plan in plans for piece in plan.to_write(table))
+    return rows_set_apart(candidate, shared, table, plans[0].selections[table], wanted)
 
 
 def _readable(home: Home, name: str) -> Bundle | None:
@@ -138,40 +186,40 @@ def _readable(home: Home, name: str) -> Bundle | None:
         return None
 
 
-def _write_file(candidate: Candidate, table: str, selection: Selection, piece: Piece, folder: Path) -> BundleFile:
-    file = folder / piece.file
-    columns = ", ".join(f'"{name}"' for name in selection.columns)
-    candidate.connection.execute(
-        f"copy (select {columns} from {candidate.relation(selection.node)} where {piece.condition} order by {selection.order}) "
-        f"to {sql_text(file)} (format parquet, compression zstd)"
-    )
+def _write_file(candidate: Candidate, table: str, query: str, file: Path, likeness: str) -> BundleFile:
+    candidate.connection.execute(f"copy ({query}) to {sql_text(file)} (format parquet, compression zstd)")
     content = table_content(candidate.connection, f"read_parquet({sql_text(file)})", outside_content(table))
-    return BundleFile(file.name, sha256_of(file), content, piece.likeness)
+    return BundleFile(file.name, sha256_of(file), content, likeness)
 
 
-def _files(candidate: Candidate, table: str, selection: Selection, folder: Path, before: Bundle | None) -> Iterator[BundleFile]:
-    alike = before.alike(table) if before else {}
+def _files(candidate: Candidate, plan: _Plan, table: str, folder: Path, set_apart: Mapping[tuple[str, str], str]) -> Iterator[BundleFile]:
+    selection = plan.selections[table]
+    columns = ", ".join(f'"{name}"' for name in selection.columns)
+    whole = f"select {columns} from {candidate.relation(selection.node)} where {selection.condition} order by {selection.order}"
     for piece in selection.pieces:
-        same = alike.get(piece.likeness)
-        if before is None or same is None:
-            yield _write_file(candidate, table, selection, piece, folder)
+        same = plan.shared_file(table, piece)
+        if plan.before is None or same is None:
+            query = set_apart[plan.product, piece.span] if piece.span else whole
+            yield _write_file(candidate, table, query, folder / piece.file, piece.likeness)
         else:
-            link_or_copy(before.path / same.name, folder / piece.file)
+            link_or_copy(plan.before.path / same.name, folder / piece.file)
             yield replace(same, name=piece.file)
 
 
 def _write_bundle(
-    home: Home, candidate: Candidate, product: str, verdicts: Sequence[Verdict], selections: Mapping[str, Selection], before: Bundle | None
+    home: Home, candidate: Candidate, plan: _Plan, verdicts: Sequence[Verdict], queries: Mapping[str, Mapping[tuple[str, str], str]]
 ) -> Bundle:
+    product = plan.product
     folder = home.bundles / product
     draft = folder / f"{DRAFT}bundle"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700, parents=True)
     tables: dict[str, BundleTable] = {}
-    for table, selection in selections.items():
+    for table, selection in plan.selections.items():
         described = of_node(candidate.lineage, selection.node)
         columns = {name: described.columns.get(name, "") for name in candidate.columns(selection.node)}
-        tables[table] = BundleTable.of(_files(candidate, table, selection, draft, before), Documentation(described.table, columns))
+        files = _files(candidate, plan, table, draft, queries.get(table, {}))
+        tables[table] = BundleTable.of(files, Documentation(described.table, columns))
     content_hash = digest(
         {
             "product": product,

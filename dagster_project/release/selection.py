@@ -1,11 +1,12 @@
 """Which rows of the candidate a bundle takes of every table, and into which files.
 
-Tables that grow with history go into a file per year, each with the likeness of its rows, by which a year that stayed as it was is told.
+Tables that grow with history go into a file per quarter, and per year where a night hardly ever reaches, each with the likeness of its
+rows, by which a span that stayed as it was is told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import duckdb
@@ -29,26 +30,28 @@ class SelectionError(RuntimeError):
 
 @dataclass(frozen=True)
 class Piece:
-    """The rows that go to one file."""
+    """The rows that go to one file: of a table that grows those of a span of days, with the likeness and the number of them."""
 
     file: str
-    condition: str
+    span: str = ""
     likeness: str = ""
+    rows: int = 0
 
 
 @dataclass(frozen=True)
 class Selection:
-    """A product's rows of one table: from which model, which columns, in which order, and by file."""
+    """A product's rows of one table: from which model, which rows and columns, in which order, and by file."""
 
     node: Node
     columns: tuple[str, ...]
+    condition: str
     order: str
     pieces: tuple[Piece, ...]
 
 
 @dataclass(frozen=True)
 class Grower:
-    """A table that grows with history: the day of a row, whose row it is, and the order it is kept in."""
+    """A table that grows with history: the day that a row is filed by, whose row it is, and the order it is kept in."""
 
     day: str
     product: str
@@ -56,48 +59,50 @@ class Grower:
 
 
 GROWERS = {
-    "kpi": Grower("period_start", "rows.product", "kpi_id, slice, grain, unit_code, period_start"),
+    "kpi": Grower("period_end", "rows.product", "kpi_id, slice, grain, unit_code, period_start"),
     "fct_kpi_count": Grower("day", "catalogue.product", "kpi_id, cell, unit_code, day"),
 }
+YEARS_BY_QUARTER = 2
+"""A night restates what ripened up to a year ago: the years that it may reach are filed by quarter, older ones by year."""
+
+
+def span_of(candidate: Candidate, day: str) -> str:
+    """The span that a row of this day is filed in, as an SQL expression."""
+    by_quarter = f"year({day}) > {candidate.as_of.year - YEARS_BY_QUARTER}"
+    return (
+        f"case when {day} is null then 'undated' when {by_quarter} then year({day}) || '-q' || quarter({day}) else year({day})::varchar end"
+    )
 
 
 def _kept_columns(candidate: Candidate, table: str, node: Node) -> dict[str, str]:
     return {name: kind for name, kind in candidate.columns(node).items() if name not in FILLED_BY_RELEASE.get(table, ())}
 
 
-def _years(candidate: Candidate, table: str, node: Node, catalogue: Node) -> dict[str, list[tuple[int | None, str]]]:
-    """By product the years of which a table has rows, each with the likeness of its rows.
+def _pieces(candidate: Candidate, table: str, node: Node, catalogue: Node) -> dict[str, tuple[Piece, ...]]:
+    """By product the spans of which a table has rows.
 
     Rows are alike when the same version of DuckDB finds as many of them and the same sum of their 64-bit hashes, over all columns.
     """
     grower, columns = GROWERS[table], _kept_columns(candidate, table, node)
     listed = ", ".join(f'rows."{name}"' for name in columns)
     found = candidate.connection.execute(
-        f"select {grower.product}, year(rows.{grower.day}), count(*), sum(hash({listed})) from {candidate.relation(node)} as rows "
-        f"left join {candidate.relation(catalogue)} as catalogue using (kpi_id) group by all order by all"
+        f"select {grower.product}, {span_of(candidate, f'rows.{grower.day}')} as span, count(*), sum(hash({listed})) "
+        f"from {candidate.relation(node)} as rows left join {candidate.relation(catalogue)} as catalogue using (kpi_id) "
+        "group by all order by all"
     ).fetchall()
-    years: dict[str, list[tuple[int | None, str]]] = {}
-    for product, year, rows, total in found:
+    pieces: dict[str, tuple[Piece, ...]] = {}
+    for product, span, rows, total in found:
         likeness = digest({"duckdb": duckdb.__version__, "columns": columns, "rows": rows, "sum": str(total)})
-        years.setdefault(product, []).append((year, likeness))
-    return years
-
-
-def _by_year(table: str, condition: str, years: Sequence[tuple[int | None, str]]) -> tuple[Piece, ...]:
-    day = GROWERS[table].day
-    pieces = []
-    for year, likeness in years:
-        within = f"{day} is null" if year is None else f"{day} between date '{year:04}-01-01' and date '{year:04}-12-31'"
-        pieces.append(Piece(f"{table}-{'undated' if year is None else year}.parquet", f"{condition} and {within}", likeness))
-    return tuple(pieces) or (Piece(f"{table}.parquet", condition),)
+        pieces[product] = (*pieces.get(product, ()), Piece(f"{table}-{span}.parquet", span, likeness, rows))
+    return pieces
 
 
 @dataclass(frozen=True)
 class Shared:
-    """The models that every product takes rows from, and by table and product the years of those that grow."""
+    """The models that every product takes rows from, and by table and product the spans of those that grow."""
 
     nodes: Mapping[str, Node]
-    years: Mapping[str, Mapping[str, Sequence[tuple[int | None, str]]]]
+    spans: Mapping[str, Mapping[str, tuple[Piece, ...]]]
 
     @classmethod
     def of(cls, candidate: Candidate) -> Shared:
@@ -105,7 +110,7 @@ class Shared:
         nodes = {name: node for name, node in found.items() if node is not None}
         if missing := [name for name in SHARED_TABLES if name not in nodes]:
             raise SelectionError(f"the dbt project has no model {', '.join(missing)}: no product can be published without it")
-        return cls(nodes, {table: _years(candidate, table, nodes[table], nodes["kpi_catalogue"]) for table in GROWERS})
+        return cls(nodes, {table: _pieces(candidate, table, nodes[table], nodes["kpi_catalogue"]) for table in GROWERS})
 
 
 def selections_of(candidate: Candidate, shared: Shared, product: str, passed: Collection[str]) -> dict[str, Selection]:
@@ -120,11 +125,11 @@ def selections_of(candidate: Candidate, shared: Shared, product: str, passed: Co
     of_growing = {"kpi": own, "fct_kpi_count": f"kpi_id in (select kpi_id from {catalogue} where {own})"}
 
     def growing(table: str) -> Selection:
-        node, pieces = shared.nodes[table], _by_year(table, of_growing[table], shared.years[table].get(product, ()))
-        return Selection(node, tuple(_kept_columns(candidate, table, node)), GROWERS[table].order, pieces)
+        node, pieces = shared.nodes[table], shared.spans[table].get(product) or (Piece(f"{table}.parquet"),)
+        return Selection(node, tuple(_kept_columns(candidate, table, node)), of_growing[table], GROWERS[table].order, pieces)
 
     def whole(node: Node, condition: str, order: str) -> Selection:
-        return Selection(node, tuple(candidate.columns(node)), order, (Piece(f"{node.name}.parquet", condition),))
+        return Selection(node, tuple(candidate.columns(node)), condition, order, (Piece(f"{node.name}.parquet"),))
 
     return {
         **{table: growing(table) for table in GROWERS},
