@@ -7,30 +7,18 @@
 -#}
 {% set days_kept_by_day = 3653 -%}
 {% set comparisons = ['yoy', 'pop'] -%}
-with counted_unit as (
+with counted as (
     select
-        fct_kpi_count.kpi_id,
-        fct_kpi_count.unit_code,
-        min(fct_kpi_count.day) as first_day,
-        max(fct_kpi_count.day) as last_day
-    from {{ ref('fct_kpi_count') }} as fct_kpi_count
-    cross join {{ source('control', 'night') }} as night
-    where fct_kpi_count.day <= night.as_of
-    group by fct_kpi_count.kpi_id, fct_kpi_count.unit_code
-),
-
-counted as (
-    select
-        counted_unit.kpi_id,
+        counted_month.kpi_id,
         dim_unit.root_code,
-        min(counted_unit.first_day) as first_day,
-        max(counted_unit.last_day) as last_day,
+        min(counted_month.first_day) as first_day,
+        max(counted_month.last_day) as last_day,
         min(dim_unit.group_name) as group_name,
         min(night.as_of) as as_of
-    from counted_unit
-    inner join {{ ref('dim_unit') }} as dim_unit on counted_unit.unit_code = dim_unit.unit_code
+    from {{ ref('int_kpi_count_month') }} as counted_month
+    inner join {{ ref('dim_unit') }} as dim_unit on counted_month.unit_code = dim_unit.unit_code
     cross join {{ source('control', 'night') }} as night
-    group by counted_unit.kpi_id, dim_unit.root_code
+    group by counted_month.kpi_id, dim_unit.root_code
 ),
 
 scope as (
