@@ -96,7 +96,7 @@ def assert_same_as_anew(catalogue: dict[str, dict[str, Any]], nights: Nights, **
         assert everything(grown) == everything(anew)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=16, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(histories())
 def test_nights_one_after_the_other_give_what_the_last_alone_gives(
     history: tuple[dict[str, dict[str, Any]], Nights, Lives],

@@ -124,7 +124,7 @@ def first_night(noise: random.Random) -> Pool:
     return Pool(FIRST, batches, {source: (mode, "city") for source, mode in zip(SOURCES, MODES, strict=True)})
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(st.integers(0, 2**32))
 def test_nights_one_after_the_other_leave_what_the_last_alone_leaves(seed: int) -> None:
     noise = random.Random(seed)
