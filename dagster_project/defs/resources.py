@@ -31,7 +31,7 @@ class ExpectationsWorker(dg.ConfigurableResource):  # type: ignore[type-arg]
         self._worker.start()
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        with PROGRESS.phase("gate and release"):  # an ended process counts where it ends
+        with PROGRESS.phase("gate and release"):  # the processor time of a process counts where it ends
             self._worker.close()
 
     @property

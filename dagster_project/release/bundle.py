@@ -16,8 +16,9 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from dagster_project.release.content import TableContent, combined, digest, outs
 from dagster_project.release.documentation import Documentation, of_node
 from dagster_project.release.files import DRAFT, flush, link_or_copy, move_into_place, seal
 from dagster_project.release.selection import FILLED_BY_RELEASE, GROWERS, Piece, Selection, Shared, selections_of
-from dagster_project.release.set_apart import rows_set_apart
+from dagster_project.release.set_apart import SetApart, rows_set_apart
 from dagster_project.rights import OWNER
 
 SCHEMA_VERSION = 2
@@ -115,19 +116,17 @@ ROWS_SET_APART_AT_A_TIME = 2_000_000
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _BundlePlan:
     """What the bundle of a product takes out of the candidate, and the bundle whose files it may share."""
 
     product: str
     selections: Mapping[str, Selection]
     before: Bundle | None
 
-    def shared_file(self, table: str, piece: Piece) -> BundleFile | None:
-        return self.before.alike(table).get(piece.likeness) if self.before else None
-
     def to_write(self, table: str) -> list[Piece]:
         """The spans of a table that grows which no file of the bundle before holds."""
-        return [piece for piece in self.selections[table].pieces if piece.span and self.shared_file(table, piece) is None]
+        alike = self.before.alike(table) if self.before else {}
+        return [piece for piece in self.selections[table].pieces if piece.span and piece.likeness not in alike]
 
 
 def write_bundles(
@@ -142,40 +141,38 @@ def write_bundles(
         return {}
     shared, known = Shared.of(candidate), before or {}
     bundles: dict[str, Bundle] = {}
+
+    def write(plan: _BundlePlan, apart: Mapping[str, SetApart]) -> Bundle:
+        with candidate.connection.cursor() as cursor:
+            return _write_bundle(home, replace(candidate, connection=cursor), plan, verdicts[plan.product], apart)
+
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="bundle") as side_by_side:
         earlier = side_by_side.map(lambda product: _readable(home, known.get(product, "")), verdicts)
-        plans = [_Plan(p, selections_of(candidate, shared, p, verdicts), b) for p, b in zip(verdicts, earlier, strict=True)]
-        for some in _some_at_a_time(plans):
-            with ExitStack() as apart:
-                queries = {table: apart.enter_context(_set_apart(candidate, shared, table, some)) for table in GROWERS}
-
-                def write(plan: _Plan, queries: Mapping[str, Mapping[tuple[str, str], str]] = queries) -> Bundle:
-                    with candidate.connection.cursor() as cursor:
-                        return _write_bundle(home, replace(candidate, connection=cursor), plan, verdicts[plan.product], queries)
-
-                bundles |= zip((plan.product for plan in some), side_by_side.map(write, some), strict=True)
+        plans = [_BundlePlan(p, selections_of(candidate, shared, p, verdicts), b) for p, b in zip(verdicts, earlier, strict=True)]
+        for portion in _in_portions(plans):
+            with ExitStack() as held:
+                apart = {table: held.enter_context(rows_set_apart(candidate, shared, table, _wanted(table, portion))) for table in GROWERS}
+                written = side_by_side.map(write, portion, repeat(apart))
+                bundles |= zip((plan.product for plan in portion), written, strict=True)
     return bundles
 
 
-def _some_at_a_time(plans: Sequence[_Plan]) -> Iterator[list[_Plan]]:
-    """The plans in turn, so many together that their rows fit in memory."""
-    some: list[_Plan] = []
+def _wanted(table: str, plans: Sequence[_BundlePlan]) -> Iterator[tuple[str, str]]:
+    return ((plan.product, piece.span) for plan in plans for piece in plan.to_write(table))
+
+
+def _in_portions(plans: Sequence[_BundlePlan]) -> Iterator[list[_BundlePlan]]:
+    """The plans in turn, as many together as their rows may be set apart at a time."""
+    portion: list[_BundlePlan] = []
     rows = 0
     for plan in plans:
         due = max(sum(piece.rows for piece in plan.to_write(table)) for table in GROWERS)
-        if some and rows + due > ROWS_SET_APART_AT_A_TIME:
-            yield some
-            some, rows = [], 0
-        some.append(plan)
+        if portion and rows + due > ROWS_SET_APART_AT_A_TIME:
+            yield portion
+            portion, rows = [], 0
+        portion.append(plan)
         rows += due
-    yield some
-
-
-def _set_apart(
-    candidate: Candidate, shared: Shared, table: str, plans: Sequence[_Plan]
-) -> AbstractContextManager[Mapping[tuple[str, str], str]]:
-    wanted = ((plan.product, piece.span) for plan in plans for piece in plan.to_write(table))
-    return rows_set_apart(candidate, shared, table, plans[0].selections[table], wanted)
+    yield portion
 
 
 def _readable(home: Home, name: str) -> Bundle | None:
@@ -186,28 +183,30 @@ def _readable(home: Home, name: str) -> Bundle | None:
         return None
 
 
-def _write_file(candidate: Candidate, table: str, query: str, file: Path, likeness: str) -> BundleFile:
+def _write_file(candidate: Candidate, table: str, query: str, file: Path, piece: Piece) -> BundleFile:
     candidate.connection.execute(f"copy ({query}) to {sql_text(file)} (format parquet, compression zstd)")
     content = table_content(candidate.connection, f"read_parquet({sql_text(file)})", outside_content(table))
-    return BundleFile(file.name, sha256_of(file), content, likeness)
+    if piece.span and content.rows != piece.rows:
+        raise BundleError(f"{file.name} holds {content.rows} rows of {table}, the candidate {piece.rows}: run the night again")
+    return BundleFile(file.name, sha256_of(file), content, piece.likeness)
 
 
-def _files(candidate: Candidate, plan: _Plan, table: str, folder: Path, set_apart: Mapping[tuple[str, str], str]) -> Iterator[BundleFile]:
+def _files(candidate: Candidate, plan: _BundlePlan, table: str, folder: Path, apart: SetApart) -> Iterator[BundleFile]:
     selection = plan.selections[table]
+    alike = plan.before.alike(table) if plan.before else {}
     columns = ", ".join(f'"{name}"' for name in selection.columns)
     whole = f"select {columns} from {candidate.relation(selection.node)} where {selection.condition} order by {selection.order}"
     for piece in selection.pieces:
-        same = plan.shared_file(table, piece)
+        same = alike.get(piece.likeness)
         if plan.before is None or same is None:
-            query = set_apart[plan.product, piece.span] if piece.span else whole
-            yield _write_file(candidate, table, query, folder / piece.file, piece.likeness)
+            yield _write_file(candidate, table, apart[plan.product, piece.span] if piece.span else whole, folder / piece.file, piece)
         else:
             link_or_copy(plan.before.path / same.name, folder / piece.file)
             yield replace(same, name=piece.file)
 
 
 def _write_bundle(
-    home: Home, candidate: Candidate, plan: _Plan, verdicts: Sequence[Verdict], queries: Mapping[str, Mapping[tuple[str, str], str]]
+    home: Home, candidate: Candidate, plan: _BundlePlan, verdicts: Sequence[Verdict], apart: Mapping[str, SetApart]
 ) -> Bundle:
     product = plan.product
     folder = home.bundles / product
@@ -218,7 +217,7 @@ def _write_bundle(
     for table, selection in plan.selections.items():
         described = of_node(candidate.lineage, selection.node)
         columns = {name: described.columns.get(name, "") for name in candidate.columns(selection.node)}
-        files = _files(candidate, plan, table, draft, queries.get(table, {}))
+        files = _files(candidate, plan, table, draft, apart.get(table, {}))
         tables[table] = BundleTable.of(files, Documentation(described.table, columns))
     content_hash = digest(
         {

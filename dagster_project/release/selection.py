@@ -6,7 +6,8 @@ rows, by which a span that stayed as it was is told.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -51,49 +52,50 @@ class Selection:
 
 @dataclass(frozen=True)
 class Grower:
-    """A table that grows with history: the day that a row is filed by, whose row it is, and the order it is kept in."""
+    """A table that grows with history: the day that a row is filed by, whether the catalogue says whose row it is, and its order."""
 
     day: str
-    product: str
-    order: str
+    is_of_catalogue: bool
+    order: tuple[str, ...]
 
 
 GROWERS = {
-    "kpi": Grower("period_end", "rows.product", "kpi_id, slice, grain, unit_code, period_start"),
-    "fct_kpi_count": Grower("day", "catalogue.product", "kpi_id, cell, unit_code, day"),
+    "kpi": Grower("period_end", False, ("kpi_id", "slice", "grain", "unit_code", "period_start")),
+    "fct_kpi_count": Grower("day", True, ("kpi_id", "cell", "unit_code", "day")),
 }
 YEARS_BY_QUARTER = 2
 """A night restates what ripened up to a year ago: the years that it may reach are filed by quarter, older ones by year."""
 
 
-def span_of(candidate: Candidate, day: str) -> str:
-    """The span that a row of this day is filed in, as an SQL expression."""
-    by_quarter = f"year({day}) > {candidate.as_of.year - YEARS_BY_QUARTER}"
-    return (
-        f"case when {day} is null then 'undated' when {by_quarter} then year({day}) || '-q' || quarter({day}) else year({day})::varchar end"
-    )
-
-
-def _kept_columns(candidate: Candidate, table: str, node: Node) -> dict[str, str]:
+def kept_columns(candidate: Candidate, table: str, node: Node) -> dict[str, str]:
+    """The columns of a table that a bundle keeps, with their types."""
     return {name: kind for name, kind in candidate.columns(node).items() if name not in FILLED_BY_RELEASE.get(table, ())}
 
 
-def _pieces(candidate: Candidate, table: str, node: Node, catalogue: Node) -> dict[str, tuple[Piece, ...]]:
+def filed_rows(candidate: Candidate, table: str, nodes: Mapping[str, Node]) -> str:
+    """The rows of a table that grows as a relation, each with the product whose row it is (``filed_product``) and its ``filed_span``."""
+    day = f"rows.{GROWERS[table].day}"
+    by_quarter = f"year({day}) > {candidate.as_of.year - YEARS_BY_QUARTER}"
+    span = f"coalesce(case when {by_quarter} then year({day}) || '-q' || quarter({day}) else year({day})::varchar end, 'undated')"
+    of_catalogue = f" left join {candidate.relation(nodes['kpi_catalogue'])} as catalogue using (kpi_id)"
+    product, joined = ("catalogue.product", of_catalogue) if GROWERS[table].is_of_catalogue else ("rows.product", "")
+    return f"(select rows.*, {product} as filed_product, {span} as filed_span from {candidate.relation(nodes[table])} as rows{joined})"
+
+
+def _pieces(candidate: Candidate, table: str, nodes: Mapping[str, Node]) -> dict[str, list[Piece]]:
     """By product the spans of which a table has rows.
 
     Rows are alike when the same version of DuckDB finds as many of them and the same sum of their 64-bit hashes, over all columns.
     """
-    grower, columns = GROWERS[table], _kept_columns(candidate, table, node)
-    listed = ", ".join(f'rows."{name}"' for name in columns)
+    columns = kept_columns(candidate, table, nodes[table])
+    listed = ", ".join(f'"{name}"' for name in columns)
     found = candidate.connection.execute(
-        f"select {grower.product}, {span_of(candidate, f'rows.{grower.day}')} as span, count(*), sum(hash({listed})) "
-        f"from {candidate.relation(node)} as rows left join {candidate.relation(catalogue)} as catalogue using (kpi_id) "
-        "group by all order by all"
+        f"select filed_product, filed_span, count(*), sum(hash({listed})) from {filed_rows(candidate, table, nodes)} group by all order by all"
     ).fetchall()
-    pieces: dict[str, tuple[Piece, ...]] = {}
+    pieces: dict[str, list[Piece]] = defaultdict(list)
     for product, span, rows, total in found:
         likeness = digest({"duckdb": duckdb.__version__, "columns": columns, "rows": rows, "sum": str(total)})
-        pieces[product] = (*pieces.get(product, ()), Piece(f"{table}-{span}.parquet", span, likeness, rows))
+        pieces[product].append(Piece(f"{table}-{span}.parquet", span, likeness, rows))
     return pieces
 
 
@@ -102,7 +104,7 @@ class Shared:
     """The models that every product takes rows from, and by table and product the spans of those that grow."""
 
     nodes: Mapping[str, Node]
-    spans: Mapping[str, Mapping[str, tuple[Piece, ...]]]
+    spans: Mapping[str, Mapping[str, Sequence[Piece]]]
 
     @classmethod
     def of(cls, candidate: Candidate) -> Shared:
@@ -110,7 +112,7 @@ class Shared:
         nodes = {name: node for name, node in found.items() if node is not None}
         if missing := [name for name in SHARED_TABLES if name not in nodes]:
             raise SelectionError(f"the dbt project has no model {', '.join(missing)}: no product can be published without it")
-        return cls(nodes, {table: _pieces(candidate, table, nodes[table], nodes["kpi_catalogue"]) for table in GROWERS})
+        return cls(nodes, {table: _pieces(candidate, table, nodes) for table in GROWERS})
 
 
 def selections_of(candidate: Candidate, shared: Shared, product: str, passed: Collection[str]) -> dict[str, Selection]:
@@ -126,7 +128,8 @@ def selections_of(candidate: Candidate, shared: Shared, product: str, passed: Co
 
     def growing(table: str) -> Selection:
         node, pieces = shared.nodes[table], shared.spans[table].get(product) or (Piece(f"{table}.parquet"),)
-        return Selection(node, tuple(_kept_columns(candidate, table, node)), of_growing[table], GROWERS[table].order, pieces)
+        order = ", ".join(GROWERS[table].order)
+        return Selection(node, tuple(kept_columns(candidate, table, node)), of_growing[table], order, tuple(pieces))
 
     def whole(node: Node, condition: str, order: str) -> Selection:
         return Selection(node, tuple(candidate.columns(node)), condition, order, (Piece(f"{node.name}.parquet"),))

@@ -9,35 +9,30 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from dagster_project.audit.candidate import Candidate, sql_text
-from dagster_project.release.selection import GROWERS, Selection, Shared, span_of
+from dagster_project.release.selection import GROWERS, Shared, filed_rows, kept_columns
 
 MEMORY = "memory.main"
+SetApart = Mapping[tuple[str, str], str]
+"""By product and span the query of its rows, in the order of their file."""
 
 
 @contextmanager
-def rows_set_apart(
-    candidate: Candidate, shared: Shared, table: str, selection: Selection, wanted: Iterable[tuple[str, str]]
-) -> Iterator[Mapping[tuple[str, str], str]]:
-    """By product and span the query of its rows, of every pair that is wanted of a table that grows; ``selection`` says which columns
-    and which order."""
+def rows_set_apart(candidate: Candidate, shared: Shared, table: str, wanted: Iterable[tuple[str, str]]) -> Iterator[SetApart]:
+    """Holds the rows of every product and span that is wanted of a table that grows."""
     pairs = sorted(wanted)
     if not pairs:
         yield {}
         return
-    grower, apart = GROWERS[table], f'{MEMORY}."{table}"'
-    columns = ", ".join(f'rows."{name}"' for name in selection.columns)
+    apart = f'{MEMORY}."{table}"'
+    kept = ", ".join(f'"{name}"' for name in kept_columns(candidate, table, shared.nodes[table]))
     listed = ", ".join(f"({sql_text(product)}, {sql_text(span)}, {n})" for n, (product, span) in enumerate(pairs))
     candidate.connection.execute(
-        f"create table {apart} as select {columns}, wanted.piece "
-        f"from {candidate.relation(shared.nodes[table])} as rows "
-        f"left join {candidate.relation(shared.nodes['kpi_catalogue'])} as catalogue using (kpi_id) "
-        f"inner join (values {listed}) as wanted(product, span, piece) "
-        f"on {grower.product} = wanted.product and {span_of(candidate, f'rows.{grower.day}')} = wanted.span "
-        f"order by wanted.piece, {', '.join(f'rows.{name.strip()}' for name in selection.order.split(','))}"
+        f"create table {apart} as select {kept}, piece from {filed_rows(candidate, table, shared.nodes)} as filed "
+        f"inner join (values {listed}) as wanted(filed_product, filed_span, piece) using (filed_product, filed_span) "
+        f"order by piece, {', '.join(GROWERS[table].order)}"
     )
     try:
         ranges = candidate.connection.execute(f"select piece, min(rowid), max(rowid) from {apart} group by piece").fetchall()
-        kept = ", ".join(f'"{name}"' for name in selection.columns)
         yield {pairs[piece]: f"select {kept} from {apart} where rowid between {first} and {last}" for piece, first, last in ranges}
     finally:
         candidate.connection.execute(f"drop table {apart}")

@@ -1,7 +1,7 @@
 {#-
   How many rows of an entity, by source and batch, are current, superseded by a later state of their key (or, without a key, by
   a later full extract), or deleted. Said once more, apart from current_state, so that the balance is a check and not an echo.
-  Reads night and source_extract (source_id, entity, extract_mode, as_of, last_batch_date) of the query that it stands in.
+  Reads source_extract (source_id, entity, extract_mode, as_of, last_batch_date) of the query that it stands in.
   Every row is judged as if it were the only one of its key; then those that a later row of their key supersedes are taken back, so that
   rows are put in order only where a key has several.
 -#}
@@ -53,8 +53,7 @@
                     stated.source_id,
                     stated.record_key
                 from {{ source('pool', entity) }} as stated
-                cross join night
-                where stated.record_key is not null and stated.batch_date <= night.as_of
+                where stated.record_key is not null
                 group by stated.source_id, stated.record_key
                 having count(*) > 1
             )

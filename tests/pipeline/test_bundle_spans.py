@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import duckdb
 import pytest
 from audit_home import NIGHT, AuditHome
 
@@ -14,6 +15,7 @@ from dagster_project.audit.expectations import Worker
 from dagster_project.backup import backup, restore
 from dagster_project.home import Home
 from dagster_project.release import PublishResult, bundle, gate_and_publish, open_current
+from dagster_project.release.selection import GROWERS
 
 NEXT = NIGHT + dt.timedelta(days=1)
 LAST_YEAR, BEFORE_LAST = NIGHT.year - 1, NIGHT.year - 2
@@ -62,6 +64,34 @@ def test_what_no_night_reaches_is_filed_by_year(pool: AuditHome, release: Callab
     with open_current(pool.home) as connection:
         ((days,),) = connection.execute("select count(distinct day) from fct_kpi_count").fetchall()
     assert days == (NIGHT - pool.first_day).days + 1
+
+
+def test_a_year_that_no_night_reaches_any_more_shares_what_its_quarters_held(
+    pool: AuditHome, release: Callable[..., PublishResult]
+) -> None:
+    pool.first_day = dt.date(BEFORE_LAST, 11, 20)
+    first, second = release(dt.date(LAST_YEAR, 12, 31)), release(dt.date(NIGHT.year, 1, 1))
+    before, after = (_files(pool, result, "incident") for result in (first, second))
+    assert before[f"kpi-{BEFORE_LAST}-q4.parquet"].samefile(after[f"kpi-{BEFORE_LAST}.parquet"])
+    assert not [name for name in after if name.startswith(f"kpi-{BEFORE_LAST}-q")]
+
+
+def test_rows_without_a_day_have_a_file(two_quarters: AuditHome, release: Callable[..., PublishResult]) -> None:
+    added = (
+        "insert into fct_kpi_count select kpi_id, unit_code, null, cell, 7, denominator from fct_kpi_count where kpi_id = 'INC-1' limit 1"
+    )
+    first, second = release(tamper=[added]), release(NEXT, tamper=[added])
+    with open_current(two_quarters.home) as connection:
+        assert connection.execute("select numerator from fct_kpi_count where day is null").fetchall() == [(7,)]
+    assert "fct_kpi_count-undated.parquet" in _shared(two_quarters, first, second, "incident")
+
+
+def test_rows_of_a_file_stand_in_order(two_quarters: AuditHome, release: Callable[..., PublishResult]) -> None:
+    files = _files(two_quarters, release(), "incident")
+    for table, grower in GROWERS.items():
+        file, order = files[f"{table}-{LAST_QUARTER}.parquet"], ", ".join(grower.order)
+        rows = duckdb.execute(f"select {order} from read_parquet('{file}')").fetchall()
+        assert len(rows) > 30 and rows == sorted(rows)
 
 
 def test_every_row_of_a_shared_span_is_of_the_night_that_published_it(

@@ -114,8 +114,9 @@ def test_every_file_balances_in_the_receipts_of_the_release(city: Home) -> None:
     assert counted > 0 and wrong == 0
 
 
-def test_the_same_night_again_is_the_same_release_and_its_cost_is_measured_by_phase(home: Home) -> None:
+def test_the_same_night_again_is_the_same_release_and_its_cost_is_measured_by_phase(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the benchmark of nights, which runs it in a process of its own as well."""
+    monkeypatch.delenv("POOL_SOURCES", raising=False)
     before = [r.version for r in list_releases(home)]
     (row,) = nightly.in_turns({HISTORY_DAYS: home}, {HISTORY_DAYS: [last_night(home) - dt.timedelta(days=1)]})
     assert [r.version for r in list_releases(home)] == before
