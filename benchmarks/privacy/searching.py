@@ -23,6 +23,7 @@ SHORTEST = 6
 HANDLE = 4
 ENCODINGS = ("utf-8", "gb18030", "utf-16-le")
 BLOCK = 1 << 22
+CLOCK = re.compile(r"\d\d:\d\d:\d\d\.")
 DIGIT, SIGN = "[0-9X]", "[0-9A-Z]"
 IDEOGRAPHS = {
     "utf-8": rb"[\xe4-\xe9][\x80-\xbf]{2}",
@@ -55,9 +56,11 @@ def delivered_persons(contract: Contract, home: Home) -> dict[str, set[str]]:
 
 
 def _stands_alone(value: str, text: str, place: int) -> bool:
-    """Digits inside a longer number are another number; what is written in ideographs has no borders."""
+    """Digits inside a longer number, or after the seconds of a clock, are another number; what is written in ideographs has no borders."""
     if not value.isascii():
         return True
+    if CLOCK.fullmatch(text[max(0, place - len("00:00:00.")) : place]):
+        return False
     around = text[max(0, place - 1) : place] + text[place + len(value) : place + len(value) + 1]
     return not any(character.isascii() and character.isalnum() for character in around)
 

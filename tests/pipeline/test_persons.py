@@ -29,6 +29,16 @@ def test_no_personal_value_of_any_source_stands_outside_landing(pooled_city: Poo
     assert [(f"{value[:2]}…", str(hit.file), hit.place) for value, hit in seen(persons, home)] == []
 
 
+def test_a_number_that_a_clock_shows_by_chance_is_no_persons(tmp_path: Path) -> None:
+    home = Home.at(tmp_path / "home", tmp_path / "landing").ensure()
+    log = home.root / "log" / "dbt.log"
+    log.parent.mkdir()
+    log.write_text("10:35:25.990892 [info ] [Thread-1 (]: 66 of 81 OK\n", encoding="utf-8")
+    assert seen({"990892"}, home) == []
+    log.write_text("10:35:25.990892 [info ] [Thread-1 (]: 66 of 81 OK\nthe case of 990892\n", encoding="utf-8")
+    assert [value for value, _ in seen({"990892"}, home)] == ["990892"]
+
+
 def test_a_value_of_any_kind_that_got_into_any_kind_of_file_would_be_seen(pooled_city: Pooled, tmp_path: Path) -> None:
     assert control(pooled_city.home, invent(20), tmp_path) == {kind: [] for kind in PATTERNS}
 

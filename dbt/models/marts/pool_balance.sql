@@ -33,7 +33,6 @@ source_extract as (
     group by source.source_id, source.entity, source.extract_mode, night.as_of
 ),
 
-{#- Of some groups a negative number of rows: what was judged alone and is taken back. #}
 judged_row as (
     {%- for entity in entities %}
     {% if not loop.first %}union all{% endif %}
