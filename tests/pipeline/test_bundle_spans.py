@@ -47,6 +47,20 @@ def _shared(pool: AuditHome, first: PublishResult, second: PublishResult, produc
     return {name for name in before.keys() & after.keys() if before[name].samefile(after[name])}
 
 
+def _published_elsewhere(pool: AuditHome, night: dt.date, folder: Path, worker: Worker) -> PublishResult:
+    """The same night in a home that has published nothing before."""
+    other = AuditHome(folder, first_day=pool.first_day)
+    other.build(night)
+    return gate_and_publish(other.home, night, other.contracts, worker=worker, key_id="k1")
+
+
+def _refuse_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", refuse)
+
+
 def test_a_night_shares_the_spans_that_stayed_and_writes_the_others(two_quarters: AuditHome, release: Callable[..., PublishResult]) -> None:
     first, second = release(), release(NEXT)
     grown = {f"{table}-{span}.parquet" for table in ("kpi", "fct_kpi_count") for span in (LAST_QUARTER, THIS_QUARTER)}
@@ -144,9 +158,7 @@ def test_the_same_content_results_whether_spans_are_shared_or_not(
 ) -> None:
     release()
     shared = release(NEXT)
-    anew = AuditHome(tmp_path / "anew", first_day=two_quarters.first_day)
-    anew.build(NEXT)
-    alone = gate_and_publish(anew.home, NEXT, anew.contracts, worker=expectations_worker, key_id="k1")
+    alone = _published_elsewhere(two_quarters, NEXT, tmp_path / "anew", expectations_worker)
     assert {n: p.content_hash for n, p in alone.products.items()} == {n: p.content_hash for n, p in shared.products.items()}
     assert alone.release.manifest.content_hash == shared.release.manifest.content_hash
 
@@ -160,9 +172,7 @@ def test_the_same_content_results_when_not_all_rows_fit_in_memory_at_once(
 ) -> None:
     at_once = release()
     monkeypatch.setattr(bundle, "ROWS_SET_APART_AT_A_TIME", 1)
-    again = AuditHome(tmp_path / "again", first_day=two_quarters.first_day)
-    again.build(NIGHT)
-    in_turns = gate_and_publish(again.home, NIGHT, again.contracts, worker=expectations_worker, key_id="k1")
+    in_turns = _published_elsewhere(two_quarters, NIGHT, tmp_path / "again", expectations_worker)
     assert {n: p.bundle for n, p in in_turns.products.items()} == {n: p.bundle for n, p in at_once.products.items()}
     assert in_turns.release.manifest.content_hash == at_once.release.manifest.content_hash
 
@@ -171,11 +181,7 @@ def test_a_disk_without_hard_links_gets_copies(
     two_quarters: AuditHome, release: Callable[..., PublishResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = release()
-
-    def refuse(*_: object) -> None:
-        raise OSError(95, "Operation not supported")
-
-    monkeypatch.setattr(os, "link", refuse)
+    _refuse_links(monkeypatch)
     second = release(NEXT)
     name = f"kpi-{LAST_QUARTER}.parquet"
     before, after = (_files(two_quarters, result, "incident")[name] for result in (first, second))
@@ -201,11 +207,7 @@ def test_a_snapshot_on_a_disk_without_hard_links_holds_copies(
     release()
     second = release(NEXT)
     two_quarters.home.settings_file.write_text('{"format": 1}', encoding="utf-8")
-
-    def refuse(*_: object) -> None:
-        raise OSError(95, "Operation not supported")
-
-    monkeypatch.setattr(os, "link", refuse)
+    _refuse_links(monkeypatch)
     for _ in range(2):
         taken = backup(two_quarters.home, tmp_path / "backup")
         kept = taken.folder / "home" / "bundles" / second.products["incident"].bundle / f"kpi-{LAST_QUARTER}.parquet"
