@@ -10,7 +10,7 @@
   {{ return(replace_in_place('view')) }}
 {% endmaterialization %}
 
-{% macro replace_in_place(kind) %}
+{% macro replace_in_place(kind, row_order='') %}
   {%- set existing = load_cached_relation(this) -%}
   {%- set target = this.incorporate(type=kind) -%}
   {{ run_hooks(pre_hooks) }}
@@ -19,7 +19,13 @@
   {%- endif %}
   {% call statement('main') -%}
     create or replace {{ kind }} {{ target }} as (
+      {%- if row_order %}
+      select * from (
+      {%- endif %}
       {{ compiled_code }}
+      {%- if row_order %}
+      ) as made order by {{ row_order }}
+      {%- endif %}
     )
   {%- endcall %}
   {{ run_hooks(post_hooks) }}
@@ -48,7 +54,7 @@
         )
         {%- endif %}
       from read_csv(
-        '{{ adapter.get_seed_file_path(model) | replace("'", "''") }}', header = true, all_varchar = true, delim = ',', quote = '"', escape = '"', nullstr = ''
+        '{{ (invocation_args_dict.project_dir ~ '/' ~ model.original_file_path) | replace("'", "''") }}', header = true, all_varchar = true, delim = ',', quote = '"', escape = '"', nullstr = ''
       )
     )
   {%- endcall %}

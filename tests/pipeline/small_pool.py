@@ -141,7 +141,7 @@ def _write_control(
         _write(control / f"{table}.parquet", content, schemas[table])
 
 
-def run_dbt(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_dbt(home: Path, *arguments: str, project: Path = DBT) -> subprocess.CompletedProcess[str]:
     """Run dbt on ``home`` in a process of its own; its target and log folders lie in ``home``. The project is parsed once for all homes."""
     target, warehouse = home / "target", home / "warehouse"
     for folder in (target, warehouse):
@@ -149,7 +149,7 @@ def run_dbt(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     if PARSED.exists() and not (target / PARSED.name).exists():
         shutil.copy2(PARSED, target)
     dbt = str(Path(sys.executable).parent / "dbt")
-    command = [dbt, "--quiet", *arguments, "--project-dir", str(DBT), "--profiles-dir", str(PROFILE)]
+    command = [dbt, "--quiet", *arguments, "--project-dir", str(project), "--profiles-dir", str(PROFILE)]
     environment = os.environ | {"POOL_HOME": str(home), "DBT_TARGET_PATH": str(target), "DBT_LOG_PATH": str(home / "log")}
     done = subprocess.run(command, env=environment, cwd=warehouse, capture_output=True, text=True, check=False)
     if not PARSED.exists() and (target / PARSED.name).exists():

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from small_pool import DBT, build_candidate, build_pool
+from small_pool import DBT, build_candidate, build_pool, run_dbt
 
 from dagster_project.audit.lineage import read_lineage
 
@@ -338,6 +338,16 @@ def test_the_checks_catch(candidate: duckdb.DuckDBPyConnection, home: Path, tmp_
         after = sum(len(connection.execute(sql.replace(f'"{table}"', '"tampered"')).fetchall()) for sql in checks)
     assert before == 0
     assert after > 0
+
+
+def test_a_home_is_built_in_by_a_project_that_was_moved(tmp_path: Path) -> None:
+    """What dbt remembers of the project in a home tells where its seeds lay when it was parsed."""
+    build_pool(tmp_path / "home", {}, as_of=AS_OF)
+    project = shutil.copytree(DBT, tmp_path / "here", ignore=shutil.ignore_patterns("target"))
+    for folder in ("here", "there"):
+        project = project.rename(tmp_path / folder)
+        done = run_dbt(tmp_path / "home", "seed", "--select", "calendar_root", project=project)
+        assert done.returncode == 0, done.stdout
 
 
 def test_what_was_not_found_sound_is_tested_again_though_nothing_of_it_differs(

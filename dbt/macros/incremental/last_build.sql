@@ -107,6 +107,20 @@
   {%- endif -%}
 {%- endmacro %}
 
+{#- The candidate keeps no write-ahead log (profiles.yml): here is where what was built reaches its file, or else all of it or nothing when dbt ends. -#}
+{% macro write_candidate() -%}
+  {{ return(adapter.dispatch('write_candidate')()) }}
+{%- endmacro %}
+
+{% macro default__write_candidate() -%}
+{%- endmacro %}
+
+{% macro duckdb__write_candidate() -%}
+  {%- if execute and flags.WHICH in ['build', 'run', 'seed'] -%}
+checkpoint {{ target.database }}
+  {%- endif -%}
+{%- endmacro %}
+
 {#- The SQL that made all rows of the tables that later builds replace only in part: the audit follows personal columns through it too. -#}
 {% macro _first_made_by() -%}
 select

@@ -22,10 +22,22 @@ month_no >= {{ month_number(flags_touched_since()) }}
 {%- endif -%}
 {%- endmacro %}
 
+{#-
+  In which order the rows stand when all of them are made anew, so that later builds pass over most of what they do not look for: counts
+  and the rows they count by day, figures by KPI (the first digits of a period's key) and period.
+-#}
+{% macro order_made_anew(table_name, meta) -%}
+{%- if meta.counts_days_of or meta.rows_of -%}
+day
+{%- elif table_name in ['int_kpi_value', 'int_kpi_figure'] -%}
+period_key
+{%- endif -%}
+{%- endmacro %}
+
 {% materialization redone_rows, adapter='duckdb', supported_languages=['sql'] %}
   {%- set existing = load_cached_relation(this) -%}
   {%- if not builds_on_last() -%}
-    {{ return(replace_in_place('table')) }}
+    {{ return(replace_in_place('table', order_made_anew(this.identifier, config.get('meta', {})))) }}
   {%- endif -%}
   {%- if existing is none or not existing.is_table -%}
     {{ exceptions.raise_compiler_error(this ~ ' is missing though the last build was complete: build with --full-refresh') }}

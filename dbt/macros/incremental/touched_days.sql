@@ -4,7 +4,7 @@
   which that is not so stand in `kpis_whole`, and are counted whole.
 -#}
 {% macro rows_counted(model_name) -%}
-{{- waits_for('int_row_day') -}}
+{{- waits_for('int_touched_day') -}}
 {%- if builds_on_last() -%}
 (select * from {{ ref(model_name) }} where day in ({{ touched_days(config.get('meta').counts_days_of) }}))
 {%- else -%}
@@ -14,16 +14,15 @@
 
 {#- Cells that a count takes from another are made of the rows of their day, too; those of a count with KPIs that are counted whole are all read. -#}
 {% macro cells_counted(model_name) -%}
-{{- waits_for('int_row_day') -}}
+{{- waits_for('int_touched_day') -}}
 {%- set meta = config.get('meta', {}) -%}
 {{ rows_counted(model_name) if meta.counts_days_of and not meta.kpis_whole else ref(model_name) }}
 {%- endmacro %}
 
 {#- As literals: the engine looks for them where it reads. -#}
 {% macro touched_days(model_names) -%}
-{%- set differing = differing_relations(redone_relation('int_row_day'), applied('int_row_day'), ['model_name', 'day', 'content']) -%}
 {%- set days = ['cast(null as date)'] -%}
-{%- for day in run_query("select distinct day from " ~ differing ~ " as differing where model_name in ('" ~ model_names | join("', '") ~ "') order by day").columns[0].values() -%}
+{%- for day in run_query("select distinct day from " ~ redone_relation('int_touched_day') ~ " where model_name in ('" ~ model_names | join("', '") ~ "') order by day").columns[0].values() -%}
   {%- do days.append("cast('" ~ day ~ "' as date)") -%}
 {%- endfor -%}
 {{ days | join(', ') }}
