@@ -50,6 +50,13 @@ def test_golden_share_that_left_otherwise() -> None:
     assert estimated(LAGS, CAUSES)["exited_15_share"] == pytest.approx(11 / 50, abs=1e-12)
 
 
+def test_golden_share_still_open_is_what_neither_end_has() -> None:
+    row = estimated(LAGS, CAUSES)
+    cleared, exited = row["cleared_30_share"], row["exited_30_share"]
+    assert cleared is not None and exited is not None
+    assert 1 - cleared - exited == pytest.approx(9 / 50, abs=1e-12)
+
+
 def test_what_left_otherwise_is_not_taken_as_still_open() -> None:
     """With every open case an exit the share is the plain one, where 1 − Kaplan–Meier would still say 0.72."""
     assert estimated(LAGS, [cause or EXIT for cause in CAUSES])["cleared_30_share"] == pytest.approx(0.5, abs=1e-12)

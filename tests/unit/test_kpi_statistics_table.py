@@ -244,6 +244,16 @@ def test_shares_of_all_or_nothing_ask_the_exact_test() -> None:
         assert z > 3 and found == verdict
 
 
+@pytest.mark.parametrize(("before", "after"), [((0, 5), (0, 70)), ((5, 5), (70, 70))], ids=["none of both", "all of both"])
+def test_shares_that_stay_at_the_end_of_the_scale_have_not_changed(before: tuple[int, int], after: tuple[int, int]) -> None:
+    counts = shares([(D(2025, 5, 9), "", *before), (D(2025, 6, 9), "", *after)])
+    ask = built(D(2025, 6, 30), counts, {"kind": "proportion"})
+    ratio, lower, upper, z, verdict = ask(
+        "pop_ratio, pop_lower95, pop_upper95, pop_z, pop_verdict", grain="month", period_start=D(2025, 6, 1)
+    )
+    assert (ratio, z, verdict) == (0, 0, NO_CLEAR_CHANGE) and lower <= 0 <= upper
+
+
 def test_rates_carry_exact_poisson_limits_and_compare_by_their_own_exposure() -> None:
     counts = shares([(D(2025, 5, 9), "", 30, 2_000), (D(2025, 6, 9), "", 250, 1_000)])
     ask = built(D(2025, 6, 30), counts, {"kind": "rate", "value_scale": 10_000})
@@ -306,6 +316,18 @@ def test_scores_that_are_all_alike_have_wilson_limits() -> None:
     assert rounded(ask("value, lower95, upper95", grain="month")) == (1, 0.566, 1)
 
 
+def test_unequal_weights_count_as_fewer_answers() -> None:
+    """Ten reviews that all passed, one of them weighted twice as much as the others: 11² ÷ 13, not ten."""
+    weights = [5_000] * 9 + [10_000]
+    total, squares = sum(weights), sum(w * w for w in weights)
+    counts = shares([(D(2025, 5, 31), "", total, total), (D(2025, 5, 31), "square:weight", squares, squares)])
+    ask = built(D(2025, 5, 31), counts, {"kind": "weighted"}, sums=("square",))
+    effective = total**2 / squares
+    assert round(effective, 3) == round(121 / 13, 3)
+    lower, upper = proportion_confint(effective, effective, method="wilson")
+    assert rounded(ask("value, lower95, upper95", grain="month")) == rounded((1, lower, upper))
+
+
 def test_scores_change_by_a_difference() -> None:
     counts = shares(replies(D(2025, 5, 2), 500, 300, 200) + replies(D(2025, 6, 2), 800, 150, 50))
     ask = built(D(2025, 6, 30), counts, SATISFACTION)
@@ -325,6 +347,16 @@ def test_money_by_compound_poisson() -> None:
     assert rounded(found) == (86.8, 200, 0.434, 0.055, 3.423, NO_CLEAR_CHANGE)
     value, lower, upper = ask("value, lower95, upper95", grain="month", period_start=D(2024, 5, 1))
     assert lower < value < upper
+
+
+def test_money_from_nothing_and_to_nothing_is_not_judged() -> None:
+    """Without a case there is no sum to compare: no percentage from 0, and no call either way."""
+    with_money, without = [("", 5_000, 2), ("square:case", 13_000_000, 0)], [("", 0, 0)]
+    for before, after, ratio in ((without, with_money, None), (with_money, without, 0)):
+        counts = [(day, *cell) for day, cells in ((D(2025, 5, 9), before), (D(2025, 6, 9), after)) for cell in cells]
+        ask = built(D(2025, 6, 30), shares(counts), {"kind": "amount"})
+        june = ask("pop_ratio, pop_lower95, pop_upper95, pop_z, pop_verdict", grain="month", period_start=D(2025, 6, 1))
+        assert june == (ratio, None, None, None, None)
 
 
 def test_deaths_that_come_in_clusters_have_wider_limits() -> None:
