@@ -63,7 +63,13 @@ def groups_with_deliveries(home: Home) -> tuple[str, ...]:
 
 
 def settle_groups(home: Home, asked_for: tuple[str, ...]) -> None:
-    """A new home enables the groups asked for, else those that landing delivers; a home that knows its groups adds the asked-for ones."""
+    """A new home enables the groups asked for, else those that landing delivers; a home that knows its groups adds the asked-for ones.
+
+    Raises NotReadyError: a group that nobody knows would stay in the settings, and every later run would be refused for it.
+    """
+    known = {c.group for c in load_catalogue().contracts}
+    if unknown := sorted({*asked_for} - known):
+        raise NotReadyError(f"no contract is of the group {', '.join(unknown)} (--group); there are {', '.join(sorted(known))}")
     if home.settings_file.exists():
         if asked_for:
             home.enable_groups((*home.enabled_groups(), *asked_for))

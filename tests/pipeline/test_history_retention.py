@@ -168,6 +168,16 @@ def test_a_setting_that_is_wrong_is_refused_by_name_before_anything_is_touched(h
     assert {p: p.stat().st_mtime_ns for p in home.root.rglob("*")} == before
 
 
+def test_a_group_that_nobody_knows_is_refused_and_does_not_stay_in_the_settings(home: Home) -> None:
+    for settings in ("", '{"format": 2, "groups": ["city"]}\n'):
+        home.settings_file.unlink(missing_ok=True)
+        if settings:
+            home.settings_file.write_text(settings, encoding="utf-8")
+        with pytest.raises(NotReadyError, match=r"of the group ctiy \(--group\); there are city, open_data"):
+            process_nights(home, NIGHT, NIGHT, ("city", "ctiy"))
+        assert (home.settings_file.read_text(encoding="utf-8") if home.settings_file.exists() else "") == settings
+
+
 def test_a_run_of_the_ui_is_refused_for_a_setting_too(home: Home, instance: dg.DagsterInstance) -> None:
     home.settings_file.write_text(json.dumps({"groups": ["city"], "history_days": -1}), encoding="utf-8")
     made = dg.materialize(
