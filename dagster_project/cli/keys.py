@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from dagster_project.cli.console import USAGE, HomeOption, LandingOption, app, err, home_of, out
@@ -17,7 +19,11 @@ def of_hashing() -> None:
 
 
 @key.command()
-def rotate(home: HomeOption = None, landing: LandingOption = None) -> None:
+def rotate(
+    home: HomeOption = None,
+    landing: LandingOption = None,
+    cut_all: Annotated[bool, typer.Option("--cut-all", help="even if landing holds no batch, so that every link is lost")] = False,
+) -> None:
     """Hash the pool again under a new key (POOL_HMAC_KEY, else one made here); killed, the same command goes on."""
     from dagster_project.contracts.load import load_catalogue
     from dagster_project.ingest.deidentify import HashKeyError
@@ -28,7 +34,7 @@ def rotate(home: HomeOption = None, landing: LandingOption = None) -> None:
     catalogue = load_catalogue()
     try:
         with chosen.running("pool key rotate", say=PROGRESS.say), chosen.writing("pool key rotate"):
-            done = bring_under_new_key(chosen, catalogue.contracts, catalogue.entities, PROGRESS.say)
+            done = bring_under_new_key(chosen, catalogue.contracts, catalogue.entities, PROGRESS.say, cut_all=cut_all)
     except HashKeyError as problem:
         err.print(f"pool: {problem}", markup=False)
         raise typer.Exit(USAGE) from None

@@ -46,10 +46,13 @@ class Rotation:
     cut: tuple[CutBatch, ...]
 
 
-def rotate(home: Home, contracts: Iterable[Contract], entities: Mapping[str, Entity], say: Callable[[str], None]) -> Rotation:
+def rotate(
+    home: Home, contracts: Iterable[Contract], entities: Mapping[str, Entity], say: Callable[[str], None], *, cut_all: bool = False
+) -> Rotation:
     """Bring a pool under a new key: that of POOL_HMAC_KEY where it is set, else one that is made here and becomes the home's.
 
-    The caller holds the home's locks. Raises HashKeyError when the key given is the pool's already.
+    The caller holds the home's locks. Raises HashKeyError when the key given is the pool's already, and, unless ``cut_all``, when landing
+    holds no batch of the pool: a landing that was not named would take every link away for ever.
     """
     by_id = {c.id: c for c in contracts}
     with Receipts(home) as receipts:
@@ -57,12 +60,18 @@ def rotate(home: Home, contracts: Iterable[Contract], entities: Mapping[str, Ent
         key = next_key(home, begun=rotation_begun(home))
         if former == [key.id] and rotation_begun(home) is None:
             raise HashKeyError(f"the pool is hashed under the key given, {key.id}, already: give the new key, then rotate")
+        left = [b for b in receipts.batches() if is_hashed(b) and b.key_id != key.id]
+        plans = _plans(home, by_id, entities, receipts, left)
+        if left and not cut_all and rotation_begun(home) is None and not any(b.batch_date in plans[b.source_id] for b in left):
+            raise HashKeyError(
+                f"{home.landing} holds the files of none of the {len(left)} batches that are hashed, so that all of them would lose their "
+                "links for ever: name the folder of deliveries (--landing or POOL_LANDING), or say --cut-all; nothing was changed"
+            )
         begin_rotation(home, key)
         record(home, "key", {"rotation": "begun", "from": former, "to": key.id})
-        left = [b for b in receipts.batches() if is_hashed(b) and b.key_id != key.id]
         cut = [
             _cut(home, receipts, entities, batch, reason)
-            for batch, reason in _hashed_again(home, receipts, by_id, entities, left, key, say)
+            for batch, reason in _hashed_again(home, receipts, by_id, entities, plans, left, key, say)
         ]
         newest = max((b.batch_date for b in receipts.batches() if b.in_pool), default=None)
         if newest is not None:
@@ -79,6 +88,7 @@ def _hashed_again(
     receipts: Receipts,
     contracts: Mapping[str, Contract],
     entities: Mapping[str, Entity],
+    plans: Mapping[str, Mapping[dt.date, BatchPlan]],
     batches: list[BatchReceipt],
     key: HashKey,
     say: Callable[[str], None],
@@ -86,11 +96,9 @@ def _hashed_again(
     """Make every batch again from landing, source by source, oldest first; yields those that cannot be, and why."""
     with open_engine(home) as connection:
         for source_id in sorted({b.source_id for b in batches}):
-            of_source = [b for b in batches if b.source_id == source_id]
             contract = contracts.get(source_id)
-            plans = _plans(home, contract, entities, receipts, max(b.batch_date for b in of_source)) if contract else {}
-            for batch in of_source:
-                plan = plans.get(batch.batch_date)
+            for batch in (b for b in batches if b.source_id == source_id):
+                plan = plans[source_id].get(batch.batch_date)
                 if contract is None or plan is None:
                     yield batch, NOT_IN_LANDING if contract else "no contract makes it any more"
                     continue
@@ -100,10 +108,16 @@ def _hashed_again(
                 say(f"{source_id} {batch.batch_date}: {made.receipt.rows_accepted:,} rows under the new key")
 
 
-def _plans(home: Home, contract: Contract, entities: Mapping[str, Entity], receipts: Receipts, newest: dt.date) -> dict[dt.date, BatchPlan]:
-    if not hashes_values(contract):
-        return {}
-    return {plan.batch_date: plan for plan in make_plan(home, contract, entities[contract.entity], newest, receipts).whole}
+def _plans(
+    home: Home, contracts: Mapping[str, Contract], entities: Mapping[str, Entity], receipts: Receipts, batches: list[BatchReceipt]
+) -> dict[str, dict[dt.date, BatchPlan]]:
+    """By source and date, the batches that landing still holds whole."""
+    newest = {b.source_id: b.batch_date for b in sorted(batches, key=lambda b: b.batch_date)}
+    plans: dict[str, dict[dt.date, BatchPlan]] = {source_id: {} for source_id in newest}
+    for contract in (c for id, c in contracts.items() if id in newest and hashes_values(c)):
+        whole = make_plan(home, contract, entities[contract.entity], newest[contract.id], receipts).whole
+        plans[contract.id] = {plan.batch_date: plan for plan in whole}
+    return plans
 
 
 def _cut(home: Home, receipts: Receipts, entities: Mapping[str, Entity], batch: BatchReceipt, reason: str) -> CutBatch:

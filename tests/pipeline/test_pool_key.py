@@ -137,6 +137,18 @@ def test_a_rotation_hashes_again_what_landing_holds_and_cuts_the_rest(bench: Ben
     assert (bench.night().batches, key_finding(bench.home)[0]) == ((), True)
 
 
+def test_a_rotation_that_finds_no_delivery_changes_nothing_unless_all_links_are_to_go(bench: Bench) -> None:
+    before, command = load_key(bench.home), ["key", "rotate", "--home", str(bench.home.root), "--landing", str(bench.root / "elsewhere")]
+    refused = CliRunner().invoke(app, command)
+    assert refused.exit_code == 2
+    assert "elsewhere holds the files of none of the 1 batches" in refused.stderr and "--landing or POOL_LANDING" in refused.stderr
+    assert (bench.pool("id, party"), load_key(bench.home)) == ([("5", hash_text(before.for_purpose("party"), "王五"))], before)
+    assert key_finding(bench.home)[0], "no rotation was begun"
+    elsewhere = Home.at(bench.home.root, bench.root / "elsewhere")
+    done = rotate(elsewhere, [CONTRACT], {"thing": ENTITY}, lambda _: None, cut_all=True)
+    assert [c.rows for c in done.cut] == [1] and bench.pool("id, party") == [("5", None)]
+
+
 def test_a_rotation_to_the_key_of_the_pool_is_no_rotation(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KEY_VARIABLE, load_key(bench.home).master.hex())
     with pytest.raises(HashKeyError, match="already: give the new key"):
