@@ -24,6 +24,8 @@ DEFAULT_GROUPS = ("city",)
 FORMAT = 2
 """Of the folders and files of a home; ``upgrade`` brings an older home to it, older code refuses a newer one."""
 WAIT_SECONDS = 600.0
+NOT_IN_A_PATH = frozenset("?#%*[\\")
+"""Dagster takes its databases for addresses (? # %), DuckDB its files for patterns (* [ \\): they would be looked for, or made, elsewhere."""
 
 _runs_of_this_process: set[Path] = set()
 
@@ -41,6 +43,10 @@ class NewerHomeError(RuntimeError):
         )
 
 
+class WrongPlaceError(ValueError):
+    """A home cannot be where it was named; the message says why."""
+
+
 @dataclass(frozen=True)
 class Home:
     """The folders of one pool. ``landing`` may lie elsewhere; nothing in it is ever changed, and only pulls add to it."""
@@ -50,8 +56,12 @@ class Home:
 
     @classmethod
     def at(cls, root: str | Path | None = None, landing: str | Path | None = None) -> Home:
-        """Resolve a home: explicit paths first, then POOL_HOME and POOL_LANDING, then ``./data``."""
+        """Resolve a home: explicit paths first, then POOL_HOME and POOL_LANDING, then ``./data``. Raises WrongPlaceError."""
         chosen_root = Path(root or os.environ.get("POOL_HOME") or DEFAULT_HOME).resolve()
+        if found := sorted({*str(chosen_root)} & NOT_IN_A_PATH):
+            raise WrongPlaceError(f"{chosen_root} cannot be a home: rename the folder whose name holds {' '.join(found)}")
+        if chosen_root.exists() and not chosen_root.is_dir():
+            raise WrongPlaceError(f"{chosen_root} cannot be a home: it is no folder")
         chosen_landing = landing or os.environ.get("POOL_LANDING")
         return cls(chosen_root, Path(chosen_landing).resolve() if chosen_landing else chosen_root / LANDING)
 

@@ -401,6 +401,25 @@ def test_a_home_of_newer_code_is_refused_before_anything_is_touched(tmp_path: Pa
     assert {name: after[name] for name in before} == before
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("50%41", "holds %"),
+        ("what?", "holds ?"),
+        ("a#1", "holds #"),
+        ("pool[1]", "holds ["),
+        ("all*", "holds *"),
+        ("a_file", "is no folder"),
+    ],
+)
+def test_a_home_whose_path_would_be_misread_is_refused_before_anything_is_made(tmp_path: Path, name: str, words: str) -> None:
+    (tmp_path / "a_file").touch()
+    for arguments in (("run",), ("doctor",), ("releases",)):
+        told = subprocess.run([POOL, *arguments, "--home", tmp_path / name], capture_output=True, text=True, check=False)
+        assert told.returncode == 2 and words in told.stderr and "Traceback" not in told.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["a_file"]
+
+
 # ---- examples for the machine ---------------------------------------------------------------------------------------------
 
 
