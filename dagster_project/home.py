@@ -43,6 +43,10 @@ class NewerHomeError(RuntimeError):
         )
 
 
+class UnreadableSettingsError(ValueError):
+    """``home.json`` cannot be read; the message says where and what to do."""
+
+
 class WrongPlaceError(ValueError):
     """A home cannot be where it was named; the message says why."""
 
@@ -191,10 +195,15 @@ class Home:
         return frozenset({*self._private_folders, self.root / LANDING, self.withheld, *files})
 
     def settings(self) -> dict[str, Any]:
-        """What ``home.json`` says; nothing when there is none."""
+        """What ``home.json`` says; nothing when there is none. Raises UnreadableSettingsError."""
         if not self.settings_file.exists():
             return {}
-        return dict(json.loads(self.settings_file.read_text(encoding="utf-8")))
+        try:
+            return dict(json.loads(self.settings_file.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as problem:
+            raise UnreadableSettingsError(
+                f"{self.settings_file} is no JSON object ({problem}): correct it, or restore it from a backup"
+            ) from None
 
     def _set(self, **changed: Any) -> None:
         """Change settings; a reader sees all of them as they were or as they are."""

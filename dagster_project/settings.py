@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dagster_project.contracts.load import load_catalogue
-from dagster_project.home import Home
+from dagster_project.home import Home, UnreadableSettingsError
 from dagster_project.release.record import ReleaseError
 from dagster_project.release.retention import retention_of
 
@@ -44,8 +44,8 @@ def check_settings(home: Home) -> None:
     """Raise SettingsError when ``home.json`` cannot be read, has a key that nobody knows, or a value that is not of its kind."""
     try:
         settings = home.settings()
-    except (ValueError, TypeError) as problem:
-        raise SettingsError(f"{home.settings_file} is no JSON object ({problem}): correct it, or restore it from a backup") from None
+    except UnreadableSettingsError as problem:
+        raise SettingsError(str(problem)) from None
     for key, value in settings.items():
         if key == RETENTION:
             continue

@@ -14,6 +14,7 @@ import pytest
 from dagster import DagsterRunStatus
 
 from dagster_project import ledger
+from dagster_project.cli import main
 from dagster_project.defs.history import expired_runs
 from dagster_project.defs.night import NIGHTS
 from dagster_project.defs.resources import WholeRun
@@ -166,6 +167,17 @@ def test_a_setting_that_is_wrong_is_refused_by_name_before_anything_is_touched(h
         process_nights(home, NIGHT, NIGHT)
     assert words in str(refused.value) and str(home.settings_file) in str(refused.value)
     assert {p: p.stat().st_mtime_ns for p in home.root.rglob("*")} == before
+
+
+def test_every_command_says_that_the_settings_are_no_json(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.settings_file.write_text('{"format": 2,', encoding="utf-8")
+    for words in ("run", "doctor", "releases", "rollback 20250101-001", "prune", "backup elsewhere", "key rotate"):
+        monkeypatch.setattr("sys.argv", ["pool", *words.split(), "--home", str(home.root)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert (ended.value.code, f"{home.settings_file} is no JSON object" in capsys.readouterr().err) == (2, True), words
 
 
 def test_a_group_that_nobody_knows_is_refused_and_does_not_stay_in_the_settings(home: Home) -> None:
