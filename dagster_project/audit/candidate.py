@@ -120,16 +120,33 @@ def seal_candidate(home: Home, builder_version: str) -> None:
 
 
 def can_build_on(home: Home, builder_version: str) -> bool:
-    """Whether the next build may start from the candidate: its bytes are those that the same builder sealed.
+    """Whether the next build may start from the candidate: its bytes are those that the same builder sealed."""
+    seal = _seal(home)
+    return seal.get("builder_version") == builder_version and _is_as_sealed(home, seal)
 
-    They are read where the file system does not vouch for them: copied or restored, or written to since. The audit reads them always.
-    """
+
+def discard_unsealed(home: Home) -> None:
+    """Remove a candidate whose bytes are not those that were sealed, before one is built anew: cut short or damaged it could not even be
+    opened, that night and every night after. To be called under the writer's lock."""
+    if not _is_as_sealed(home, _seal(home)):
+        home.candidate.unlink(missing_ok=True)
+        home.candidate.with_name(f"{home.candidate.name}.wal").unlink(missing_ok=True)
+
+
+def _seal(home: Home) -> dict[str, Any]:
+    """The seal of the candidate; empty where there is none that can be read."""
     try:
-        seal = json.loads((home.warehouse / SEAL).read_text(encoding="utf-8"))
-        if seal.get("builder_version") != builder_version:
-            return False
-        return bool(seal.get("marks") == _marks(home.candidate) or seal["sha256"] == sha256_of(home.candidate))
-    except (FileNotFoundError, ValueError, KeyError):
+        return dict(json.loads((home.warehouse / SEAL).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return {}
+
+
+def _is_as_sealed(home: Home, seal: Mapping[str, Any]) -> bool:
+    """Whether the candidate holds the bytes that were sealed. They are read where the file system does not vouch for them: copied or
+    restored, or written to since. The audit reads them always."""
+    try:
+        return bool(seal) and bool(seal.get("marks") == _marks(home.candidate) or seal.get("sha256") == sha256_of(home.candidate))
+    except FileNotFoundError:
         return False
 
 

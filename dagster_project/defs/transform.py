@@ -21,7 +21,7 @@ from dagster.components.resolved.core_models import OpSpec
 from dagster_dbt import DbtCliResource, DbtProject, DbtProjectComponent
 from packaging.version import Version
 
-from dagster_project.audit.candidate import can_build_on, seal_candidate
+from dagster_project.audit.candidate import can_build_on, discard_unsealed, seal_candidate
 from dagster_project.audit.lineage import Lineage, read_lineage
 from dagster_project.defs.night import NIGHTS, SINGLE_RUN, as_of
 from dagster_project.home import Home
@@ -137,6 +137,8 @@ class PoolDbtComponent(DbtProjectComponent):
             PROGRESS.say("dbt: building the marts")
             # Kept until dbt has ended: while it writes, no other process can open the file to count its rows.
             anew = [] if can_build_on(home, builder_version()) else ["--full-refresh"]
+            if anew:
+                discard_unsealed(home)
             command = DbtCommand(self.dbt_project, dbt_executable=sys.executable, global_config_flags=list(ENDS_WITH_THE_RUN))
             events = list(command.cli([*arguments, *anew], context=context, target_path=home.dbt_target).stream())
             seal_candidate(home, builder_version())

@@ -7,7 +7,7 @@ import shutil
 
 from audit_home import AuditHome
 
-from dagster_project.audit.candidate import can_build_on
+from dagster_project.audit.candidate import can_build_on, discard_unsealed
 
 
 def test_a_sealed_candidate_is_built_on_by_the_same_builder_only(pool: AuditHome) -> None:
@@ -44,3 +44,15 @@ def test_a_home_without_candidate_or_seal_has_nothing_to_build_on(pool: AuditHom
     assert not can_build_on(pool.home, "test")
     pool.build(seal=False)
     assert not can_build_on(pool.home, "test")
+
+
+def test_a_candidate_that_was_cut_short_is_removed_before_a_build_and_a_sound_one_is_not(pool: AuditHome) -> None:
+    pool.build()
+    candidate, wal = pool.home.candidate, pool.home.candidate.with_name("candidate.duckdb.wal")
+    discard_unsealed(pool.home)
+    assert candidate.is_file(), "another builder may replace its tables in place"
+    wal.touch()
+    os.truncate(candidate, candidate.stat().st_size // 2)
+    discard_unsealed(pool.home)
+    assert not candidate.exists() and not wal.exists()
+    discard_unsealed(pool.home)
