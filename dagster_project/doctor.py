@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from dagster_project.ingest.mapping import hashes_values
 from dagster_project.ingest.pool import batch_path
 from dagster_project.ingest.pool_key import batches_by_key, pool_key
 from dagster_project.ingest.receipts import Receipts
-from dagster_project.release import ReleaseError, current_release, list_releases, verify
+from dagster_project.release import ReleaseError, current_release, list_releases, unreadable, verify
 from dagster_project.release.public import damaged_faces, list_faces, verify_face
 from dagster_project.release.public.database import PublicError, broken_rule
 from dagster_project.rights import open_to_strangers
@@ -40,8 +40,16 @@ class Finding:
 
 
 def examine(home: Home) -> tuple[Finding, ...]:
-    """Every finding of a home, in the order of the data's way."""
-    return (*_folders(home), *_key(home), *_links(home), *_receipts(home), *_releases(home), *_public(home), *_ledger(home))
+    """Every finding of a home, in the order of the data's way. What is too damaged to be looked at is a finding too: the dead man's check
+    must be able to tell of it."""
+    return tuple(finding for look in (_folders, _key, _links, _receipts, _releases, _public, _ledger) for finding in _looked(look, home))
+
+
+def _looked(look: Callable[[Home], Iterator[Finding]], home: Home) -> Iterator[Finding]:
+    try:
+        yield from look(home)
+    except (OSError, ValueError, RuntimeError, sqlite3.Error, duckdb.Error) as damage:
+        yield Finding(look.__name__.strip("_"), False, f"cannot be verified: {str(damage) or type(damage).__name__}")
 
 
 def search(home: Home) -> Iterator[Finding]:
@@ -147,6 +155,8 @@ def _releases(home: Home) -> Iterator[Finding]:
             yield Finding("release", True, f"{release.version} holds the bytes of its manifest")
         except ReleaseError as problem:
             yield Finding("release", False, str(problem))
+    for version in unreadable(home):
+        yield Finding("release", False, f"{home.published / version} has no manifest that can be read: restore it from a backup")
     if current_release(home) is None:
         yield Finding("release", True, "nothing published yet")
 

@@ -7,14 +7,15 @@ anything that another caller would need too.
 from dagster_project.cli import comparing, contracts, keys, nights, operations, proving, pruning, released, upkeep, waiving
 from dagster_project.cli.console import USAGE, app, err
 from dagster_project.home import HomeBusyError, NewerHomeError, UnreadableSettingsError, WrongPlaceError
+from dagster_project.ingest.receipts import UnreadableReceiptsError
 
 __all__ = ["app", "comparing", "contracts", "keys", "main", "nights", "operations", "proving", "pruning", "released", "upkeep", "waiving"]
 
 
 def main() -> None:
-    """Run the command; a home that is busy, newer than this code, misplaced or of settings that cannot be read is no fault of the program."""
+    """Run the command; a home that is busy, newer than this code, misplaced or damaged is no fault of the program."""
     try:
         app()
-    except (HomeBusyError, NewerHomeError, UnreadableSettingsError, WrongPlaceError) as problem:
+    except (HomeBusyError, NewerHomeError, UnreadableReceiptsError, UnreadableSettingsError, WrongPlaceError) as problem:
         err.print(f"pool: {problem}", markup=False)
         raise SystemExit(USAGE) from None

@@ -111,10 +111,15 @@ def simulate(
 @app.command()
 def status(home: HomeOption = None, landing: LandingOption = None) -> None:
     """What the pool holds, what is held back, and what the current release says of itself."""
+    from dagster_project.release import ReleaseError
     from dagster_project.status import status_lines
 
-    for line in status_lines(home_of(home, landing)):
-        out.print(line)
+    try:
+        for line in status_lines(home_of(home, landing)):
+            out.print(line)
+    except ReleaseError as problem:
+        err.print(f"pool: {problem}", markup=False)
+        raise typer.Exit(FAILED) from None
 
 
 @app.command()

@@ -128,6 +128,10 @@ class BatchReceipt:
         return bool(self.good_fingerprint)
 
 
+class UnreadableReceiptsError(sqlite3.DatabaseError):
+    """The receipts of a home are damaged; the message says what to do."""
+
+
 class Receipts:
     """The receipts of a home, open for reading and writing; use it as a context."""
 
@@ -135,7 +139,14 @@ class Receipts:
         home.receipts.parent.mkdir(parents=True, exist_ok=True)
         create_private(home.receipts)
         self._connection = sqlite3.connect(home.receipts, timeout=60, isolation_level=None)
-        self._connection.execute("pragma journal_mode = wal")
+        try:
+            self._connection.execute("pragma journal_mode = wal")
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as damage:
+            raise UnreadableReceiptsError(
+                f"{home.receipts} cannot be read ({damage}): restore a backup; without one move it away, and the next run reads landing anew"
+            ) from None
         self._connection.execute("pragma synchronous = full")
         version = self._connection.execute("pragma user_version").fetchone()[0]
         if version > LAYOUT:

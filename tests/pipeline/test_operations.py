@@ -260,6 +260,29 @@ def test_the_watch_is_silent_when_all_is_well_and_tells_what_is_not(tmp_path: Pa
     assert [text.split(":")[0] for text in calls(told)] == [alerts.WORDS["missed"], alerts.WORDS["damaged"]]
 
 
+def test_what_is_too_damaged_to_be_looked_at_is_told_by_doctor_watch_and_status(pool: AuditHome, release: Release, tmp_path: Path) -> None:
+    for night in (NIGHT, NEXT):
+        manifest = release(night).release.path / "manifest.json"
+        manifest.chmod(0o600)
+        manifest.write_text("{", encoding="utf-8")
+    pool.home.receipts.write_bytes(b"no database" * 1000)
+    doctor = _pool(pool.home, "doctor")
+    assert doctor.returncode == 1 and "Traceback" not in doctor.stderr
+    wrong = [line for line in doctor.stderr.splitlines() if line.startswith("WRONG")]
+    for words in (
+        "releases: cannot be verified",
+        "20240131-001 has no manifest",
+        "20240201-001 has no manifest",
+        "receipts.sqlite cannot be read",
+    ):
+        assert any(words in line for line in wrong), (words, wrong)
+    watch = _pool(pool.home, "watch", "--verify", "--alert", told={alerts.COMMAND: keeping(tmp_path / "told.txt")})
+    assert watch.returncode == 1 and "Traceback" not in watch.stderr
+    assert any("20240131-001 has no manifest" in text for text in calls(tmp_path / "told.txt"))
+    status = _pool(pool.home, "status")
+    assert status.returncode == 2 and "receipts.sqlite cannot be read" in status.stderr and "Traceback" not in status.stderr
+
+
 # ---- backup and restore -------------------------------------------------------------------------------------------------
 
 
