@@ -19,12 +19,14 @@ import dagster as dg
 import duckdb
 from dagster.components.resolved.core_models import OpSpec
 from dagster_dbt import DbtCliResource, DbtProject, DbtProjectComponent
+from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version
 
 from dagster_project.audit.candidate import can_build_on, discard_unsealed, seal_candidate
 from dagster_project.audit.lineage import Lineage, read_lineage
 from dagster_project.defs.night import NIGHTS, SINGLE_RUN, as_of
 from dagster_project.home import Home
+from dagster_project.ingest.pool import unreadable_files
 from dagster_project.ledger import record
 from dagster_project.progress import PROGRESS
 
@@ -140,7 +142,16 @@ class PoolDbtComponent(DbtProjectComponent):
             if anew:
                 discard_unsealed(home)
             command = DbtCommand(self.dbt_project, dbt_executable=sys.executable, global_config_flags=list(ENDS_WITH_THE_RUN))
-            events = list(command.cli([*arguments, *anew], context=context, target_path=home.dbt_target).stream())
+            try:
+                events = list(command.cli([*arguments, *anew], context=context, target_path=home.dbt_target).stream())
+            except DagsterDbtCliRuntimeError:
+                if damaged := unreadable_files(home):
+                    raise dg.Failure(
+                        f"of the pool cannot be read: {', '.join(map(str, damaged))}; remove what is named, the next run makes it again "
+                        "from landing (what landing holds no more: from a backup)",
+                        allow_retries=False,
+                    ) from None
+                raise
             seal_candidate(home, builder_version())
             anew_or_on = "anew" if anew else "on the last build"
             record(home, "run", {"run": context.run.run_id, "step": "transform", "night": as_of(context).isoformat(), "built": anew_or_on})

@@ -87,6 +87,21 @@ def ensure_entities(home: Home, entities: Mapping[str, Entity]) -> None:
         put_in_place(draft, path)
 
 
+def unreadable_files(home: Home) -> list[Path]:
+    """The files of the pool that cannot be read to their end. All of them are read for it: to be asked where something went wrong."""
+    return [path for path in sorted(home.pool.glob("*/*/*.parquet")) if not _is_readable(path)]
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                file.read_row_group(group)
+    except (OSError, pa.ArrowException):
+        return False
+    return True
+
+
 class PoolWriter:
     """Writes the rows of one batch, in the entity's columns and order, to the draft at ``path``."""
 

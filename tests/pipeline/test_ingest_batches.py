@@ -22,6 +22,7 @@ from ingest_kit import NIGHT, Bench, make_contract, make_entity
 from dagster_project.contracts.model import Contract
 from dagster_project.ingest import batch as batch_module
 from dagster_project.ingest.night import ingest_source, plan_source, source_states
+from dagster_project.ingest.pool import unreadable_files
 
 ENTITY = make_entity(id="text", n="integer", seen="timestamp")
 COLUMNS: dict[str, Any] = {"id": "ID", "n": "N", "seen": {"from": "T", "optional": True}}
@@ -135,6 +136,20 @@ def test_a_lost_pool_file_is_made_again(bench: Bench) -> None:
     next(bench.home.pool.glob("*/*/batch=*.parquet")).unlink()
     assert len(bench.night().batches) == 1
     assert len(bench.pool()) == 3
+
+
+def test_a_damaged_pool_file_is_named_and_once_removed_made_again(bench: Bench) -> None:
+    bench.deliver("2024-03-05.csv", ROWS)
+    bench.night()
+    path = next(bench.home.pool.glob("*/*/batch=*.parquet"))
+    sound, rows = path.read_bytes(), bench.pool()
+    assert unreadable_files(bench.home) == []
+    for damaged in (sound[:4] + b"?" * 200 + sound[204:], sound[:-9], b""):
+        path.write_bytes(damaged)
+        assert unreadable_files(bench.home) == [path]
+    path.unlink()
+    assert len(bench.night().batches) == 1
+    assert (bench.pool(), unreadable_files(bench.home)) == (rows, [])
 
 
 RETAINED = {"glob": "things/*", "batch": {"path": r"(\d{4}-\d\d-\d\d)", "format": "%Y-%m-%d"}, "retention_days": 7}
