@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import signal
 import sys
@@ -50,9 +51,12 @@ class Outcome:
 def prepare_instance(home: Home) -> None:
     """Point Dagster at the home's own instance, loopback only and without telemetry."""
     home.ensure()
-    (home.dagster / "dagster.yaml").write_text(INSTANCE_TEMPLATE.read_text(encoding="utf-8"), encoding="utf-8")
+    event_log = json.dumps(
+        str(home.dagster / "history" / "runs"), ensure_ascii=False
+    )  # written out: Dagster's own commands set no variable
+    instance = INSTANCE_TEMPLATE.read_text(encoding="utf-8").replace("EVENT_LOG_OF_HOME", event_log)
+    (home.dagster / "dagster.yaml").write_text(instance, encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(home.dagster)
-    os.environ["POOL_EVENT_LOG"] = str(home.dagster / "history" / "runs")
     os.environ["DO_NOT_TRACK"] = "1"
 
 

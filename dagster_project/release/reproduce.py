@@ -135,7 +135,7 @@ def _contract_differences(home: Home, then: Mapping[str, str]) -> Iterator[str]:
 def _run(release: Release, other: Home) -> None:
     """A night in a process of its own, which asks no server: what was pulled then lies in landing."""
     servers = {c.pull.server for c in load_catalogue().contracts if c.pull is not None and is_connected(c)}
-    environment = {name: value for name, value in os.environ.items() if name not in {*servers, "DAGSTER_HOME", "POOL_EVENT_LOG"}}
+    environment = {name: value for name, value in os.environ.items() if name not in {*servers, "DAGSTER_HOME"}}
     command = [*COMMAND, "run", "--home", str(other.root), "--landing", str(other.landing), "--date", release.as_of.isoformat()]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:

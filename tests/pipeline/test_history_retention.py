@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -197,3 +200,14 @@ def test_a_run_of_the_ui_is_refused_for_a_setting_too(home: Home, instance: dg.D
     )
     assert not made.success
     assert any("history_days is -1" in str(event.event_specific_data) for event in made.all_events)
+
+
+def test_dagster_finds_the_history_of_a_home_without_any_variable_of_ours(home: Home, instance: dg.DagsterInstance) -> None:
+    run_id = _night(instance, 0, SOURCE)
+    script = (
+        "import dagster as dg; "
+        "print(dg.DagsterInstance.get().fetch_materializations(dg.AssetKey('source'), limit=1).records[0].event_log_entry.run_id)"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("POOL_")} | {"DAGSTER_HOME": str(home.dagster)}
+    told = subprocess.run([sys.executable, "-W", "ignore", "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert told.stdout.strip() == run_id, told.stderr
