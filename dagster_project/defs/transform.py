@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,23 +32,33 @@ from dagster_project.progress import PROGRESS
 PROJECT_FOLDER = Path(__file__).resolve().parents[2] / "dbt"
 TARGET_FOLDER = PROJECT_FOLDER / "target"
 MANIFEST = TARGET_FOLDER / "manifest.json"
+PARSED_OF = TARGET_FOLDER / "manifest.sha256"
+"""Of which files the manifest is."""
 PARSED = ("partial_parse.msgpack", MANIFEST.name)
 DBT = Path(sys.executable).with_name("dbt")
 ENDS_WITH_THE_RUN = ("-P", "-m", "dagster_project.dbt_process")
 LAYERS = ("staging", "intermediate", "marts", "seeds")
 
 
-def _newest_project_file() -> float:
+def _digest_of_project() -> str:
+    """The content of every file of the project. Times tell nothing: an archive unpacked over the project brings old ones, and a file that
+    is gone has none."""
     inputs = (p for folder in ("models", "macros", "seeds", "tests") for p in (PROJECT_FOLDER / folder).rglob("*") if p.is_file())
-    return max(p.stat().st_mtime for p in (*inputs, PROJECT_FOLDER / "dbt_project.yml", PROJECT_FOLDER / "profiles.yml"))
+    digest = hashlib.sha256()
+    for file in sorted((*inputs, PROJECT_FOLDER / "dbt_project.yml", PROJECT_FOLDER / "profiles.yml")):
+        digest.update(file.relative_to(PROJECT_FOLDER).as_posix().encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def ensure_manifest() -> Path:
-    """Parse the dbt project if its manifest is missing or older than any of its files; another process sees the old or the new one."""
-    if not MANIFEST.exists() or MANIFEST.stat().st_mtime < _newest_project_file():
+    """Parse the dbt project if its manifest is missing or of other files; another process sees the old or the new one."""
+    digest = _digest_of_project()  # before dbt reads: a file changed while it parses is not in the manifest
+    if not MANIFEST.exists() or not PARSED_OF.exists() or PARSED_OF.read_text(encoding="ascii") != digest:
         TARGET_FOLDER.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=TARGET_FOLDER, prefix=".parsing-") as draft:
             _parse(Path(draft))
+            (Path(draft) / PARSED_OF.name).write_text(digest, encoding="ascii")
+            (Path(draft) / PARSED_OF.name).replace(PARSED_OF)
     return MANIFEST
 
 
@@ -59,12 +68,10 @@ def _parse(draft: Path) -> None:
             shutil.copy2(TARGET_FOLDER / name, draft)
     arguments = ["--quiet", "parse", "--project-dir", PROJECT_FOLDER, "--profiles-dir", PROJECT_FOLDER, "--target-path", draft]
     environment = {**os.environ, "POOL_HOME": str(Home.at().root), "DBT_LOG_PATH": str(draft), "DO_NOT_TRACK": "1"}
-    started = time.time()
     finished = subprocess.run([str(a) for a in (DBT, *arguments)], env=environment, capture_output=True, text=True, check=False)
     if finished.returncode != 0:
         raise RuntimeError(f"the dbt project does not parse:\n{finished.stdout}{finished.stderr}")
     for name in PARSED:
-        os.utime(draft / name, (started, started))  # a file changed while dbt parsed is not in the manifest
         (draft / name).replace(TARGET_FOLDER / name)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import dagster as dg
 import pytest
 
 from dagster_project.contracts.load import load_catalogue
 from dagster_project.definitions import defs
+from dagster_project.defs import transform
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +84,39 @@ def test_steps_run_in_one_process(repository: dg.RepositoryDefinition) -> None:
 def test_a_whole_night_holds_the_home_wherever_it_is_started(repository: dg.RepositoryDefinition) -> None:
     publish = next(node for node in repository.get_job("nightly").graph.node_dict.values() if node.name == "publish")
     assert "whole_run" in publish.definition.required_resource_keys
+
+
+def test_the_manifest_is_of_the_files_that_are_there_whatever_their_times_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, model = tmp_path / "target", tmp_path / "models" / "marts" / "one.sql"
+    parsed: list[Path] = []
+    model.parent.mkdir(parents=True)
+    for file in (model, tmp_path / "dbt_project.yml", tmp_path / "profiles.yml"):
+        file.write_text("select 1", encoding="utf-8")
+
+    def parse(draft: Path) -> None:
+        parsed.append(draft)
+        (target / "manifest.json").write_text("{}", encoding="utf-8")
+
+    for name, value in {"PROJECT_FOLDER": tmp_path, "TARGET_FOLDER": target, "_parse": parse}.items():
+        monkeypatch.setattr(transform, name, value)
+    monkeypatch.setattr(transform, "MANIFEST", target / "manifest.json")
+    monkeypatch.setattr(transform, "PARSED_OF", target / transform.PARSED_OF.name)
+
+    def parses() -> int:
+        parsed.clear()
+        transform.ensure_manifest()
+        transform.ensure_manifest()
+        return len(parsed)
+
+    assert (parses(), parses()) == (1, 0)
+    unpacked = model.with_name("two.sql")
+    unpacked.write_text("select 2", encoding="utf-8")
+    os.utime(unpacked, (0, 0))
+    assert parses() == 1
+    model.write_text("select 3", encoding="utf-8")
+    os.utime(model, (0, 0))
+    assert parses() == 1
+    unpacked.unlink()
+    assert parses() == 1
+    (target / "manifest.json").unlink()
+    assert parses() == 1
