@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dagster_project import alerts
 from dagster_project.audit.candidate import sha256_of
 from dagster_project.contracts.load import load_catalogue
 from dagster_project.contracts.version import contract_version
@@ -133,9 +134,11 @@ def _contract_differences(home: Home, then: Mapping[str, str]) -> Iterator[str]:
 
 
 def _run(release: Release, other: Home) -> None:
-    """A night in a process of its own, which asks no server: what was pulled then lies in landing."""
+    """A night in a process of its own, which asks no server (what was pulled then lies in landing) and alerts nobody: it is no night."""
     servers = {c.pull.server for c in load_catalogue().contracts if c.pull is not None and is_connected(c)}
-    environment = {name: value for name, value in os.environ.items() if name not in {*servers, "DAGSTER_HOME"}}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in {*servers, "DAGSTER_HOME", alerts.COMMAND, alerts.WEBHOOK}
+    }
     command = [*COMMAND, "run", "--home", str(other.root), "--landing", str(other.landing), "--date", release.as_of.isoformat()]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:

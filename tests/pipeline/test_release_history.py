@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from audit_home import NIGHT, AuditHome
 from typer.testing import CliRunner
 
+from dagster_project import alerts
 from dagster_project.audit.expectations import Worker
 from dagster_project.cli import app
 from dagster_project.doctor import examine
@@ -172,3 +174,20 @@ def test_what_a_release_was_made_of_and_is_not_there_any_more_is_said(
     assert "contract: calls is no longer enabled" in said
     with pytest.raises(ReleaseError, match="is not empty"):
         reproduce(pool.home, made.release, other.root)
+
+
+def test_a_release_that_is_reproduced_alerts_nobody(
+    pool: AuditHome, release: Callable[..., PublishResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, given = release(), dict[str, str]()
+    monkeypatch.setenv(alerts.COMMAND, "mail duty")
+    monkeypatch.setenv(alerts.WEBHOOK, "https://duty.invalid")
+
+    def run(command: list[str], env: dict[str, str], **_: Any) -> subprocess.CompletedProcess[str]:
+        given.update(env)
+        return subprocess.CompletedProcess(command, 1, "", "stopped here")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(ReleaseError, match="stopped here"):
+        reproduce(pool.home, made.release, tmp_path / "other")
+    assert given.keys() & {alerts.COMMAND, alerts.WEBHOOK} == set() and "PATH" in given
