@@ -56,9 +56,9 @@ def new_deliveries(context: dg.SensorEvaluationContext) -> Iterator[dg.RunReques
     yield dg.RunRequest(partition_key=night.isoformat(), asset_selection=night_selection(context.repository_def, home))
 
 
-@dg.run_failure_sensor(minimum_interval_seconds=60)
+@dg.run_failure_sensor(minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
 def alert_on_failure(context: dg.RunFailureSensorContext) -> None:
-    """Tells of a run that failed; one that 'pool run' started tells by itself."""
+    """Tells of a run that failed; one that 'pool run' started tells by itself. Runs unasked: who switches the schedule on expects it."""
     run = context.dagster_run
     message = f"run {run.run_id} of {run.job_name} failed: {context.failure_event.message}"
     context.log.error(message)

@@ -75,6 +75,7 @@ def test_the_nightly_schedule_runs_at_two_in_shanghai_and_asks_for_the_night_tha
 
 def test_new_deliveries_and_failed_runs_have_sensors(repository: dg.RepositoryDefinition) -> None:
     assert {s.name for s in repository.sensor_defs} == {"new_deliveries", "alert_on_failure"}
+    assert repository.get_sensor_def("alert_on_failure").default_status is dg.DefaultSensorStatus.RUNNING, "nobody is told to switch it on"
 
 
 def test_steps_run_in_one_process(repository: dg.RepositoryDefinition) -> None:
