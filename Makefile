@@ -11,7 +11,9 @@ export DO_NOT_TRACK := 1
 .PHONY: setup spark run ui test parity lint format lock clean
 .DEFAULT_GOAL := run
 
+# The manifest each time: the account of the nights may not be allowed to write it.
 setup: $(INSTALLED)
+	@$(BIN)/python -W ignore -c 'from dagster_project.defs.transform import ensure_manifest; ensure_manifest()'
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
@@ -19,7 +21,6 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -W ignore -c 'from dagster_project.defs.transform import ensure_manifest; ensure_manifest()'
 	@touch $@
 
 # Besides, for the models on Spark (docs/spark.md): pyspark comes as source, which setuptools of the first lock file packs.

@@ -165,6 +165,7 @@ def _process(home: Home, first: dt.date | None, last: dt.date | None, groups: tu
         from dagster_project.defs.night import FIRST_NIGHT
         from dagster_project.defs.nightly import night_selection
         from dagster_project.defs.resources import adopt
+        from dagster_project.defs.transform import NotParsedError, ensure_manifest
 
         newest = last_night(dt.datetime.now(tz=dt.UTC))
         last = last or min(_last_delivered_night(home, newest), newest)
@@ -173,6 +174,10 @@ def _process(home: Home, first: dt.date | None, last: dt.date | None, groups: tu
             raise NotReadyError(
                 f"nights {first} to {last} cannot be processed: they must lie between {FIRST_NIGHT} and {newest}, first before last"
             )
+        try:
+            ensure_manifest()
+        except NotParsedError as problem:
+            raise NotReadyError(str(problem)) from None
         repository = defs().get_repository_def()
         job = repository.get_job("nightly")
         adopt(worker)

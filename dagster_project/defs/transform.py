@@ -40,6 +40,10 @@ ENDS_WITH_THE_RUN = ("-P", "-m", "dagster_project.dbt_process")
 LAYERS = ("staging", "intermediate", "marts", "seeds")
 
 
+class NotParsedError(RuntimeError):
+    """There is no manifest of the dbt project as it stands, and none can be made; the message says why and what to do."""
+
+
 def _digest_of_project() -> str:
     """The content of every file of the project. Times tell nothing: an archive unpacked over the project brings old ones, and a file that
     is gone has none."""
@@ -51,14 +55,23 @@ def _digest_of_project() -> str:
 
 
 def ensure_manifest() -> Path:
-    """Parse the dbt project if its manifest is missing or of other files; another process sees the old or the new one."""
+    """Parse the dbt project if its manifest is missing or of other files; another process sees the old or the new one.
+
+    Raises NotParsedError.
+    """
     digest = _digest_of_project()  # before dbt reads: a file changed while it parses is not in the manifest
     if not MANIFEST.exists() or not PARSED_OF.exists() or PARSED_OF.read_text(encoding="ascii") != digest:
-        TARGET_FOLDER.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=TARGET_FOLDER, prefix=".parsing-") as draft:
-            _parse(Path(draft))
-            (Path(draft) / PARSED_OF.name).write_text(digest, encoding="ascii")
-            (Path(draft) / PARSED_OF.name).replace(PARSED_OF)
+        try:
+            TARGET_FOLDER.mkdir(exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=TARGET_FOLDER, prefix=".parsing-") as draft:
+                _parse(Path(draft))
+                (Path(draft) / PARSED_OF.name).write_text(digest, encoding="ascii")
+                (Path(draft) / PARSED_OF.name).replace(PARSED_OF)
+        except OSError as problem:
+            raise NotParsedError(
+                f"the dbt project changed since it was parsed, and {TARGET_FOLDER} cannot be written to ({problem.strerror}): "
+                "run 'make setup' as the owner of the project"
+            ) from None
     return MANIFEST
 
 
@@ -70,7 +83,7 @@ def _parse(draft: Path) -> None:
     environment = {**os.environ, "POOL_HOME": str(Home.at().root), "DBT_LOG_PATH": str(draft), "DO_NOT_TRACK": "1"}
     finished = subprocess.run([str(a) for a in (DBT, *arguments)], env=environment, capture_output=True, text=True, check=False)
     if finished.returncode != 0:
-        raise RuntimeError(f"the dbt project does not parse:\n{finished.stdout}{finished.stderr}")
+        raise NotParsedError(f"the dbt project does not parse:\n{finished.stdout}{finished.stderr}")
     for name in PARSED:
         (draft / name).replace(TARGET_FOLDER / name)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import tempfile
 from pathlib import Path
 
 import dagster as dg
@@ -121,3 +123,11 @@ def test_the_manifest_is_of_the_files_that_are_there_whatever_their_times_say(tm
     assert parses() == 1
     (target / "manifest.json").unlink()
     assert parses() == 1
+
+    def read_only(**_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    model.write_text("select 4", encoding="utf-8")
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", read_only)
+    with pytest.raises(transform.NotParsedError, match=r"target cannot be written to \(Read-only file system\): run 'make setup'"):
+        transform.ensure_manifest()
