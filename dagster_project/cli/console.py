@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from dagster_project.calendar import last_night
-from dagster_project.home import Home
+from dagster_project.home import Home, WrongPlaceError
 
 app = typer.Typer(help="警务数据池 The police data pool.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 out = Console(highlight=False, soft_wrap=True)
@@ -31,6 +31,14 @@ def home_of(home: Path | None, landing: Path | None = None) -> Home:
     os.environ["POOL_HOME"] = str(chosen.root)
     os.environ["POOL_LANDING"] = str(chosen.landing)
     return chosen
+
+
+def existing_home_of(home: Path | None, landing: Path | None = None) -> Home:
+    """The home of a command that makes none: a name mistyped must not become one. Raises WrongPlaceError."""
+    chosen = home_of(home, landing)
+    if not chosen.root.is_dir():
+        raise WrongPlaceError(f"there is no home at {chosen.root}: name another (--home or POOL_HOME), or make it with 'pool run'")
+    return chosen.ensure()
 
 
 def day_of(text: str | None, option: str) -> dt.date | None:

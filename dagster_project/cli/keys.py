@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dagster_project.cli.console import USAGE, HomeOption, LandingOption, app, err, home_of, out
+from dagster_project.cli.console import USAGE, HomeOption, LandingOption, app, err, existing_home_of, out
 from dagster_project.progress import PROGRESS, to_stderr
 
 key = typer.Typer(help="The key under which personal values are hashed.", no_args_is_help=True)
@@ -30,7 +30,7 @@ def rotate(
     from dagster_project.ingest.rotation import rotate as bring_under_new_key
 
     to_stderr()
-    chosen = home_of(home, landing).ensure()
+    chosen = existing_home_of(home, landing)
     catalogue = load_catalogue()
     try:
         with chosen.running("pool key rotate", say=PROGRESS.say), chosen.writing("pool key rotate"):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dagster_project.cli.console import FAILED, USAGE, HomeOption, LandingOption, app, err, home_of, out
+from dagster_project.cli.console import FAILED, USAGE, HomeOption, LandingOption, app, err, existing_home_of, home_of, out
 
 
 @app.command()
@@ -21,7 +21,7 @@ def doctor(
     from dagster_project.ingest.deidentify import HashKeyError
     from dagster_project.ingest.pool_key import new_key
 
-    chosen = home_of(home, landing).ensure()
+    chosen = home_of(home, landing).ensure() if create_key else existing_home_of(home, landing)
     if create_key:
         try:
             out.print(f"the key {new_key(chosen).id} was made in {chosen.secrets}; keep a copy where only you can read it")

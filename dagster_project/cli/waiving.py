@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dagster_project.cli.console import USAGE, HomeOption, app, err, home_of, out
+from dagster_project.cli.console import USAGE, HomeOption, app, err, existing_home_of, out
 
 
 @app.command()
@@ -24,7 +24,7 @@ def waive(
     from dagster_project.audit.waivers import Waiver, WaiverError, add_waiver
     from dagster_project.ledger import record
 
-    chosen = home_of(home).ensure()
+    chosen = existing_home_of(home)
     waiver = Waiver(product, check, reason, by, until.date(), source)
     try:
         add_waiver(chosen, waiver)

@@ -443,6 +443,14 @@ def test_a_home_whose_path_would_be_misread_is_refused_before_anything_is_made(t
     assert [p.name for p in tmp_path.iterdir()] == ["a_file"]
 
 
+def test_a_home_that_is_not_there_is_made_by_no_command_that_only_looks_or_changes(tmp_path: Path) -> None:
+    waive = "waive clearance rows --reason nothing-came-today --by N --until 2025-01-31"
+    for arguments in ("doctor", "key rotate", waive):
+        told = subprocess.run([POOL, *arguments.split(), "--home", tmp_path / "hmoe"], capture_output=True, text=True, check=False)
+        assert (told.returncode, f"there is no home at {tmp_path / 'hmoe'}" in told.stderr) == (2, True), told.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 # ---- examples for the machine ---------------------------------------------------------------------------------------------
 
 
