@@ -149,7 +149,15 @@ def process_nights(
         raise NotReadyError(str(problem)) from None
     home.ensure()
     with home.running("pool run", wait_seconds, PROGRESS.say):
-        return _process(home, first, last, groups)
+        try:
+            return _process(home, first, last, groups)
+        except NotReadyError:
+            raise
+        except Exception as problem:  # of no step: a full disk, a history of Dagster that cannot be written
+            words = f"the run stopped with {type(problem).__name__}: {next(iter(str(problem).splitlines()), '')}"
+            for untold in deliver(alert_of_failure(home, last, (words,))):
+                PROGRESS.say(untold)
+            raise
 
 
 def _process(home: Home, first: dt.date | None, last: dt.date | None, groups: tuple[str, ...]) -> Outcome:

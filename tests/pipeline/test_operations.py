@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import os
 import resource
 import shutil
@@ -26,6 +27,7 @@ from dagster_project.audit import expectations
 from dagster_project.audit.expectations import Worker
 from dagster_project.backup import BackupError
 from dagster_project.calendar import last_night
+from dagster_project.defs import runs
 from dagster_project.defs.night import NIGHTS
 from dagster_project.defs.nightly import alert_on_failure
 from dagster_project.defs.resources import WholeRun
@@ -185,6 +187,21 @@ def test_a_run_that_fails_tells_of_it_by_itself(tmp_path: Path, monkeypatch: pyt
     assert "step ingest_open_data failed" in text and "a rotation to the key" in text
     assert not failed.succeeded and current_release(home) is None
     assert f"{alerts.WEBHOOK} cannot be reached" in failed.lines[-1], "that somebody could not be told is said and changes nothing else"
+
+
+def test_a_run_that_stops_outside_of_any_step_tells_of_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, told = Home.at(tmp_path / "home").ensure(), tmp_path / "told.txt"
+
+    def full_disk(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(runs, "prepare_instance", full_disk)
+    monkeypatch.setattr(runs, "settle_groups", lambda *_: None)
+    monkeypatch.setattr(runs, "settle_key", lambda *_: None)
+    monkeypatch.setenv(alerts.COMMAND, keeping(told))
+    with pytest.raises(OSError, match="No space left"):
+        process_nights(home, NIGHT, NIGHT)
+    assert any("the run stopped with OSError" in text and "No space left" in text for text in calls(told))
 
 
 def test_a_run_that_fails_in_the_ui_is_told_of_by_its_sensor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
