@@ -327,6 +327,29 @@ def test_unequal_weights_count_as_fewer_answers() -> None:
     lower, upper = proportion_confint(effective, effective, method="wilson")
     assert rounded(ask("value, lower95, upper95", grain="month")) == rounded((1, lower, upper))
 
+def reviews(day: dt.date, results: Iterable[tuple[int, bool]]) -> list[tuple[dt.date, str, int, int]]:
+    """Reviews (or survey answers) that weigh so much each and pass or not, in thousandths, as LAW-3 and SUR-1.safety are counted."""
+    weighed = [(1000 * weight, passed) for weight, passed in results]
+    total = (day, "", sum(w for w, passed in weighed if passed), sum(w for w, _ in weighed))
+    return [total, (day, "square:weight", sum(w * w for w, passed in weighed if passed), sum(w * w for w, _ in weighed))]
+
+
+def test_scores_of_unequal_weight_have_wilson_limits_at_the_effective_number() -> None:
+    """Nine reviews of weight 5 pass and one of weight 10 fails, after ten that passed: (55)^2 / 325 = 9.3 answers, of which 45/55 passed."""
+    before = [(5, True)] * 9 + [(10, True)]
+    counts = reviews(D(2025, 5, 31), before) + reviews(D(2025, 6, 30), [*before[:9], (10, False)])
+    ask = built(D(2025, 6, 30), shares(counts), {"kind": "weighted"}, sums=("square",))
+    effective = 55**2 / 325
+    june = ask("lower95, upper95, pop_verdict", grain="month", period_start=D(2025, 6, 1))
+    assert rounded(june, 6) == (*rounded(proportion_confint(45 / 55 * effective, effective, method="wilson"), 6), NO_CLEAR_CHANGE)
+    may = ask("lower95, upper95", grain="month", period_start=D(2025, 5, 1))
+    assert rounded(may, 6) == rounded(proportion_confint(effective, effective, method="wilson"), 6)
+
+
+def test_scores_of_equal_weight_other_than_1_have_wilson_limits_too() -> None:
+    ask = built(D(2025, 5, 31), shares(reviews(D(2025, 5, 31), [(3, True)] * 8 + [(3, False)] * 2)), {"kind": "weighted"}, sums=("square",))
+    assert rounded(ask("lower95, upper95", grain="month"), 6) == rounded(proportion_confint(8, 10, method="wilson"), 6)
+
 
 def test_scores_change_by_a_difference() -> None:
     counts = shares(replies(D(2025, 5, 2), 500, 300, 200) + replies(D(2025, 6, 2), 800, 150, 50))

@@ -49,8 +49,9 @@ coalesce({{ tabulated }}, {{ _half_chi_square('(2e0 * ' ~ events ~ ' + 2e0)', le
 {%- endmacro %}
 
 {#-
-  Standard error of a mean of weighted scores w*y, 0 <= y <= 1: sum of w*y over sum of w. With equal weights this is the delta
-  method on the multinomial of replies. `score_squares` is the sum of (w*y)^2, `weight_squares` that of w^2.
+  Standard error of a mean of scores y, 0 <= y <= 1, each of the same weight w: sum of w*y over sum of w. It is the delta method on the
+  multinomial of replies, and no more than that: with unequal weights these sums do not tell the spread of the scores. `score_squares` is
+  the sum of (w*y)^2, `weight_squares` that of w^2.
 -#}
 {% macro score_error(score_sum, weight_sum, score_squares, weight_squares) -%}
 sqrt(greatest(0e0, {{ score_squares }} / cast({{ weight_squares }} as double) - ({{ score_sum }} / cast({{ weight_sum }} as double)) * ({{ score_sum }} / cast({{ weight_sum }} as double)))

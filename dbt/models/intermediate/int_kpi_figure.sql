@@ -203,7 +203,7 @@ other_measured as (
                 then cast({{ side }}_denominator as double) * {{ side }}_denominator / {{ side }}_square_weights
         end as {{ side }}_effective,
         case
-            when kind = 'weighted' and {{ side }}_denominator > 0 and {{ side }}_square_weights > 0 and {{ side }}_squares > 0
+            when kind = 'weighted' and {{ side }}_denominator > 0 and {{ side }}_square_weights = {{ side }}_denominator and {{ side }}_squares > 0
                 then {{ score_error(side ~ '_numerator', side ~ '_denominator', side ~ '_squares', side ~ '_square_weights') }} * value_scale
         end as {{ side }}_score_error,
         case
@@ -214,7 +214,11 @@ other_measured as (
     from other_beside
 ),
 
-{#- Scores that are all alike have no spread of their own: their limits are Wilson's at the effective number of answers. #}
+{#-
+  The delta method is for answers that weigh 1 each: whole weights add up to the sum of their squares only where each is 1 (or 0), and the
+  squares kept give the spread of scores only there. Unequal weights, and scores that are all alike and so have no spread of their own, have
+  Wilson's limits at the effective number of answers.
+#}
 other_bounded as (
     select
         *
