@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import benchmarks
-from benchmarks import code_location, integrity, nightly, ui
+from benchmarks import code_location, integrity, nightly, ui, verdicts
 from benchmarks.ingest import __main__ as ingest
 from benchmarks.ingest.cases import CASES
 from dagster_project.city.simulate import FIRST_NIGHT
@@ -36,6 +36,7 @@ TRIED = {
     "readers",
     "truth",
     "ui",
+    "verdicts",
 }
 ROWS = 3_000
 
@@ -54,6 +55,12 @@ def test_integrity_flags_are_measured(tmp_path: Path) -> None:
     attained, powers = integrity.run(cities=1, seed=1, scratch=tmp_path)
     assert {a.flag_id for a in attained} == {p.flag_id for p in powers} == set(integrity.declared_flags())
     assert all(flag_id in integrity.table(attained, powers) for flag_id in integrity.declared_flags())
+
+
+def test_what_is_called_with_nothing_changed_is_measured() -> None:
+    measured = verdicts.report(wanted=2_000)
+    assert "| 10 : 300 |" in measured and "| spread of ln loss 1.6 |" in measured
+    assert "nan" not in measured
 
 
 def test_every_way_of_ingest_accounts_for_its_rows(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import statistics
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -357,6 +358,47 @@ def test_scores_change_by_a_difference() -> None:
     difference, lower, upper, verdict = ask("pop_ratio, pop_lower95, pop_upper95, pop_verdict", grain="month", period_start=D(2025, 6, 1))
     assert difference == pytest.approx(0.875 - 0.65) and verdict == "rise"
     assert difference - lower == pytest.approx(upper - difference)
+
+
+def test_a_few_scores_are_never_called() -> None:
+    """One satisfied reply, then one dissatisfied and one half satisfied; the spread of the first alone is nothing, of both together it is not."""
+    counts = replies(D(2025, 5, 2), 1, 0, 0) + replies(D(2025, 6, 2), 0, 1, 1)
+    ask = built(D(2025, 6, 30), shares(counts), SATISFACTION)
+    scores = [1, 0.5, 0]
+    z = (0.25 - 1) / (statistics.pvariance(scores) * (1 + 1 / 2)) ** 0.5
+    assert rounded(ask("pop_z, pop_verdict", grain="month", period_start=D(2025, 6, 1)), 6) == (round(z, 6), NO_CLEAR_CHANGE)
+
+
+def test_a_few_scores_that_are_all_alike_are_no_change_against_many() -> None:
+    """Thirty satisfied replies after 2,000 of which nine in ten are: once in 24 months that is chance, and it was called a rise."""
+    counts = replies(D(2025, 5, 2), 1800, 0, 200) + replies(D(2025, 6, 2), 30, 0, 0) + replies(D(2025, 7, 2), 60, 0, 0)
+    ask = built(D(2025, 7, 31), shares(counts), SATISFACTION)
+    z = 0.1 / ((1830 / 2030) * (200 / 2030) * (1 / 30 + 1 / 2000)) ** 0.5
+    assert rounded(ask("pop_z, pop_verdict", grain="month", period_start=D(2025, 6, 1)), 6) == (round(z, 6), NO_CLEAR_CHANGE)
+    assert ask("pop_z, pop_verdict", grain="month", period_start=D(2025, 7, 1)) == (0, NO_CLEAR_CHANGE)
+
+
+@pytest.mark.parametrize(("answers", "verdict"), [(29, NO_CLEAR_CHANGE), (30, "fall")])
+def test_scores_are_called_from_thirty_answers(answers: int, verdict: str) -> None:
+    """By the effective number, where weights are unequal: n answers of weight 1 and as many of weight 1000 say hardly more than n."""
+    counts = replies(D(2025, 5, 2), answers, 0, 0) + replies(D(2025, 6, 2), 0, 0, 300)
+    ask = built(D(2025, 6, 30), shares(counts), SATISFACTION)
+    assert ask("pop_verdict", grain="month", period_start=D(2025, 6, 1)) == (verdict,)
+    before = [(1, True), (1000, True)] * answers
+    weighed = reviews(D(2025, 5, 31), before) + reviews(D(2025, 6, 30), [(1, False)] * 300)
+    ask = built(D(2025, 6, 30), shares(weighed), {"kind": "weighted"}, sums=("square",))
+    assert ask("pop_verdict", grain="month", period_start=D(2025, 6, 1)) == (verdict,)
+
+
+@pytest.mark.parametrize(("cases", "verdict"), [(1, NO_CLEAR_CHANGE), (49, NO_CLEAR_CHANGE), (50, "fall")])
+def test_money_is_called_from_fifty_cases(cases: int, verdict: str) -> None:
+    """Of so many cases in May and June, those of June lose a hundredth each."""
+    counts = []
+    for day, yuan in ((D(2025, 5, 9), 76_000), (D(2025, 6, 9), 760)):
+        counts += [(day, "", 100 * yuan * cases, cases), (day, "square_yuan:case", yuan * yuan * cases, 0)]
+    ask = built(D(2025, 6, 30), shares(counts), {"kind": "amount", "value_scale": 0.01}, sums=("square_yuan",))
+    z, found = ask("pop_z, pop_verdict", grain="month", period_start=D(2025, 6, 1))
+    assert z < -3 and found == verdict
 
 
 def test_money_by_compound_poisson() -> None:

@@ -134,6 +134,18 @@ case
 end
 {%- endmacro %}
 
+{#-
+  Scores and money have no exact test, and their z is a normal one only from so many answers (by their effective number) or cases in either
+  period: with fewer nothing is called. What is called with nothing changed is measured in docs/statistics.md.
+-#}
+{% macro least_answers() -%}30{%- endmacro %}
+
+{% macro least_cases() -%}50{%- endmacro %}
+
+{% macro change_call_of_enough(z, is_enough) -%}
+case when {{ z }} is null then null when {{ is_enough }} then {{ change_call(z, 'cast(null as double)') }} else 0 end
+{%- endmacro %}
+
 {% macro verdict_text(call) -%}
 case {{ call }} when 1 then 'rise' when -1 then 'fall' when 0 then 'no clear change' end
 {%- endmacro %}
