@@ -23,8 +23,10 @@ KINDS: dict[str, dict[str, Any]] = {
     "stock": {"kind": "proportion", "time_rule": "last"},
     "money": {"kind": "amount", "value_scale": 0.01},
     "score": {"kind": "weighted"},
+    "weighed": {"kind": "weighted"},
+    "points": {"kind": "count", "value_scale": 0.1},
 }
-CELLS = {"money": ("", "square:x", "category:a"), "score": ("", "result:good", "category:a")}
+CELLS = {"money": ("", "square:x", "category:a"), "score": ("", "result:good", "category:a"), "weighed": ("", "square:x")}
 ORDINARY = ("", "category:a", "category:b", "excluded:x")
 Count = tuple[str, str, dt.date, str, int, int]
 

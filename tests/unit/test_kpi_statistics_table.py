@@ -279,6 +279,15 @@ def test_means_are_compared_and_not_judged() -> None:
     assert june == (300, None, 600, 0.5, None, None, None)
 
 
+def test_points_in_tenths_are_compared_by_the_day_and_not_judged() -> None:
+    """3,900 tenths of a point are not 3,900 events: 390 points, then 350, were three standard deviations apart."""
+    counts = shares([(D(2025, 5, 31), "", 3_900, 0), (D(2025, 6, 30), "", 2_000, 0)])
+    ask = built(D(2025, 6, 30), counts, {"value_scale": 0.1, "product": "other"})
+    columns = "value, lower95, upper95, pop_value, round(pop_ratio, 6), pop_lower95, pop_upper95, pop_z, pop_verdict"
+    ratio = round((200 / 30) / (390 / 31), 6)
+    assert ask(columns, grain="month", period_start=D(2025, 6, 1)) == (200, None, None, 390, ratio, None, None, None, None)
+
+
 def test_a_share_of_more_than_all_has_no_interval() -> None:
     ask = built(D(2025, 5, 31), shares([(D(2025, 5, 9), "", 12, 10)]), {"kind": "proportion"})
     assert ask("value, lower95, upper95", grain="month") == (1.2, None, None)

@@ -1,6 +1,6 @@
 {#-
   Every figure with its limits and its two comparisons, in numbers: a year earlier (yoy) and the period before (pop). Three methods:
-  counts are compared by their rates, shares by their difference, and the rest (scores, money, means, stocks) as far as they allow.
+  counts are compared by their rates, shares by their difference, and the rest (scores, money, points, means, stocks) as far as they allow.
   A yoy exposure is days, a pop exposure weighted days; rates and ratios bring their own.
 -#}
 {{ config(materialized='redone_rows' if target.type == 'duckdb' else 'table') }}
@@ -245,7 +245,7 @@ other_bounded as (
         case
             when not {{ side }}_is_comparable then null
             when kind = 'weighted' then own_value - {{ side }}_value
-            when kind = 'amount' and time_rule <> 'last'
+            when kind in ('amount', 'count') and time_rule <> 'last'
                 then (own_value / {{ 'own_days' if side == 'yoy' else 'own_weight' }})
                     / nullif({{ side }}_value / {{ side }}{{ '_days' if side == 'yoy' else '_weight' }}, 0e0)
             else own_value / nullif({{ side }}_value, 0e0)

@@ -28,6 +28,8 @@ select
     cast(catalogue.value_scale as double) as value_scale,
     case
         when catalogue.kind = 'proportion' then {{ method_no('share') }}
+        {#- Fractions of a point are no events: what adds up to tenths has no Poisson spread. #}
+        when catalogue.kind = 'count' and catalogue.value_scale < 1 then {{ method_no('other') }}
         when catalogue.kind in ('count', 'rate', 'ratio') and catalogue.time_rule <> 'last' then {{ method_no('count') }}
         else {{ method_no('other') }}
     end as method_no,
