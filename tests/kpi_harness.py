@@ -115,6 +115,7 @@ CATALOGUE_DEFAULTS: dict[str, Any] = {
     "time_rule": "sum",
     "maturity_days": 0,
     "value_scale": 1,
+    "numerator_unit": "row",
 }
 COUNT_COLUMNS = {
     "kpi_id": "varchar",

@@ -24,6 +24,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "money": {"kind": "amount", "value_scale": 0.01},
     "score": {"kind": "weighted"},
     "weighed": {"kind": "weighted"},
+    "records": {"kind": "count", "numerator_unit": "record"},
     "points": {"kind": "count", "value_scale": 0.1},
 }
 CELLS = {"money": ("", "square:x", "category:a"), "score": ("", "result:good", "category:a"), "weighed": ("", "square:x")}

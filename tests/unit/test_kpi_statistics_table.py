@@ -508,6 +508,18 @@ def test_a_series_that_strays_needs_a_larger_change() -> None:
     assert straying("pop_ratio", **may) == steady("pop_ratio", **may)
 
 
+def test_records_of_machines_are_judged_by_their_own_history_alone() -> None:
+    """A million records a month that stray by 1 %: nothing is known of them in the first year, later a fall of 1 % is none and one of 30 % is."""
+    counts = [("K", "JP", D(2022 + n // 12, n % 12 + 1, 28), "", 1_000_000 + 10_000 * (n % 2) - 300_000 * (n == 47), 0) for n in range(48)]
+    ask = built(D(2025, 12, 31), counts, {"numerator_unit": "passage"}, parents={"JP": None}, group="open_data")
+    columns = "numerator, lower95, upper95, pop_ratio is not null, pop_lower95, pop_upper95, pop_z, pop_verdict"
+    assert ask(columns, grain="month", period_start=D(2022, 5, 1)) == (1_000_000, None, None, True, None, None, None, None)
+    assert ask("pop_verdict", grain="month", period_start=D(2025, 5, 1)) == (NO_CLEAR_CHANGE,)
+    assert ask("lower95, pop_lower95 is not null, pop_verdict", grain="month", period_start=D(2025, 12, 1)) == (None, True, "fall")
+    events = built(D(2025, 12, 31), counts[:6], parents={"JP": None}, group="open_data")
+    assert events("pop_verdict", grain="month", period_start=D(2022, 5, 1)) == ("fall",)
+
+
 def test_a_lasting_fall_does_not_count_as_noise() -> None:
     """Three even years at 200 a month and one at 123: the change itself must not widen its own limits."""
     counts = [("K", "JP", D(2022 + n // 12, n % 12 + 1, 28), "", 200 if n < 36 else 123, 0) for n in range(48)]

@@ -28,6 +28,13 @@ case
 end
 {%- endmacro %}
 
+{#-
+  Units of counts (`numerator_unit` of the catalogue) that machines write by the million: no independent events, so that nothing is known of
+  their spread but what their history shows. Without it they have neither z nor verdict: at the dispersion of 1 that is assumed elsewhere,
+  one in a hundred records fewer was a fall.
+-#}
+{% macro recorded_units() -%}'record', 'passage'{%- endmacro %}
+
 {#- Half a unit goes up by the same arithmetic on every engine: DuckDB's round looks at the double, Spark's at how it is written. -#}
 {% macro six_decimals(number) -%}
 floor(({{ number }}) * 1e6 + 0.5e0) / 1e6

@@ -38,6 +38,8 @@ inner join {{ ref('int_kpi_link') }} as link
         {%- if method == 'count' %}
         series.is_count,
         series.has_entity_days,
+        series.is_recorded,
+        not series.is_recorded or spread.spread_key is not null as is_measured,
         {%- endif %}
         series.kind,
         series.time_rule,

@@ -86,14 +86,14 @@ count_compared as (
     select
         count_exposed.*,
         sqrt(greatest(1e0, coalesce(own_squares / nullif(own_numerator, 0), 1e0))) as clustering,
-        case when kind <> 'ratio' then own_per_event end as limit_per_event,
+        case when kind <> 'ratio' and not is_recorded then own_per_event end as limit_per_event,
         case when kind <> 'ratio' then {{ poisson_lower('own_numerator', 'poisson_limit.lower95') }} end as fewest,
         case when kind <> 'ratio' then {{ poisson_upper('own_numerator', 'poisson_limit.upper95') }} end as most
         {%- for side in comparisons %}
         {%- set counts = ['own_numerator', side ~ '_numerator', side ~ '_own_exposure', side ~ '_' ~ side ~ '_exposure'] %},
         case when {{ side }}_is_comparable then {{ rate_ratio(*counts) }} end as {{ side }}_ratio,
         case when {{ side }}_is_comparable then {{ ratio_factor(counts[0], counts[1], side ~ '_widening') }} end as {{ side }}_factor,
-        case when {{ side }}_is_comparable then {{ count_z(*(counts + [side ~ '_widening'])) }} end as {{ side }}_z
+        case when {{ side }}_is_comparable and is_measured then {{ count_z(*(counts + [side ~ '_widening'])) }} end as {{ side }}_z
         {%- endfor %}
     from count_exposed
     left join {{ ref('poisson_limit') }} as poisson_limit on count_exposed.own_numerator = poisson_limit.events

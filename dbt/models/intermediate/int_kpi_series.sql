@@ -34,7 +34,8 @@ select
         else {{ method_no('other') }}
     end as method_no,
     catalogue.kind = 'count' as is_count,
-    catalogue.time_rule = 'exposure' as has_entity_days
+    catalogue.time_rule = 'exposure' as has_entity_days,
+    coalesce(catalogue.numerator_unit in ({{ recorded_units() }}), false) as is_recorded
 from series
 inner join {{ ref('kpi_catalogue') }} as catalogue on series.kpi_id = catalogue.kpi_id
 inner join {{ ref('dim_unit') }} as dim_unit on series.unit_code = dim_unit.unit_code
