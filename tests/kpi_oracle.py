@@ -272,6 +272,9 @@ class Figures:
             elif y:
                 most = stats.beta.ppf(0.975, 1, y)
                 found["lower95"], found["upper95"] = 0.0, most / (1 - most) * f / e
+            if self.entry["kind"] == "ratio":
+                found["lower95"] = found["upper95"] = None
+                phi = max(phi, 1 + (x + y) / (e + f))
             found["z"] = 2 * (math.sqrt(x * f) - math.sqrt(y * e)) / math.sqrt(phi * (e + f))
             tails = stats.binom(x + y, e / (e + f))
         if judged:

@@ -265,11 +265,20 @@ def test_rates_carry_exact_poisson_limits_and_compare_by_their_own_exposure() ->
     )
 
 
-def test_ratios_have_no_interval_of_their_own_and_are_not_clipped() -> None:
-    counts = shares([(D(2025, 5, 9), "", 100, 80), (D(2025, 6, 9), "", 60, 80)])
+def test_ratios_have_no_interval_and_are_not_clipped() -> None:
+    counts = shares([(D(2025, 5, 9), "", 100, 80), (D(2025, 6, 9), "", 40, 80)])
     ask = built(D(2025, 6, 30), counts, {"kind": "ratio"})
     assert ask("value, lower95, upper95", grain="month", period_start=D(2025, 5, 1)) == (1.25, None, None)
-    assert ask("pop_ratio, pop_verdict", grain="month", period_start=D(2025, 6, 1)) == (0.6, "fall")
+    june = ask("pop_ratio, pop_lower95, pop_upper95, pop_verdict", grain="month", period_start=D(2025, 6, 1))
+    assert june == (0.4, None, None, "fall")
+
+
+def test_both_counts_of_a_ratio_stray() -> None:
+    """Cleared 100, then 60, of 80 filed each: z of √100 - √60 was 3.2 as if the 80 were fixed; the 80 filed stray as well."""
+    counts = shares([(D(2025, 5, 9), "", 100, 80), (D(2025, 6, 9), "", 60, 80)])
+    ask = built(D(2025, 6, 30), counts, {"kind": "ratio"})
+    z = 2 * (60**0.5 - 100**0.5) / 4**0.5
+    assert rounded(ask("pop_z, pop_verdict", grain="month", period_start=D(2025, 6, 1)), 6) == (round(z, 6), NO_CLEAR_CHANGE)
 
 
 def test_means_are_compared_and_not_judged() -> None:

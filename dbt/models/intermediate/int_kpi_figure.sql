@@ -73,7 +73,12 @@ count_exposed as (
         end as double) as pop_{{ side }}_exposure
         {%- endfor %}
         {%- for side in comparisons %},
-        greatest({{ side }}_dispersion, coalesce((own_squares + {{ side }}_squares) / nullif(own_numerator + {{ side }}_numerator, 0), 1e0)) as {{ side }}_widening
+        {#- The denominator of a ratio is counted too, and strays as its numerator does: where they are independent, z has unit variance so. #}
+        greatest(
+            {{ side }}_dispersion,
+            coalesce((own_squares + {{ side }}_squares) / nullif(own_numerator + {{ side }}_numerator, 0), 1e0),
+            case when kind = 'ratio' then 1e0 + (own_numerator + {{ side }}_numerator) / cast(nullif(own_denominator + {{ side }}_denominator, 0) as double) end
+        ) as {{ side }}_widening
         {%- endfor %},
         case when is_count then value_scale else value_scale / nullif(own_denominator, 0) end as own_per_event
         {%- for side in comparisons %},
@@ -113,8 +118,8 @@ count_figure as (
         {%- set counts = ['own_numerator', side ~ '_numerator', side ~ '_own_exposure', side ~ '_' ~ side ~ '_exposure'] %},
         {{ side }}_numerator * {{ side }}_per_event as {{ side }}_value,
         {{ side }}_ratio,
-        case when {{ side }}_z is not null then {{ rate_ratio_lower(side ~ '_ratio', side ~ '_factor', *counts) }} end as {{ side }}_lower95,
-        case when {{ side }}_z is not null then {{ rate_ratio_upper(side ~ '_ratio', side ~ '_factor', *counts) }} end as {{ side }}_upper95,
+        case when {{ side }}_z is not null and kind <> 'ratio' then {{ rate_ratio_lower(side ~ '_ratio', side ~ '_factor', *counts) }} end as {{ side }}_lower95,
+        case when {{ side }}_z is not null and kind <> 'ratio' then {{ rate_ratio_upper(side ~ '_ratio', side ~ '_factor', *counts) }} end as {{ side }}_upper95,
         {{ side }}_z,
         {#- Only where a count is 0 can |z| >= 3 go with p > 0.05. #}
         case
