@@ -470,6 +470,13 @@ def test_a_stock_is_its_last_state_and_its_leaves_add_up() -> None:
     assert ask("numerator", unit_code="city", grain="ytd", period_end=D(2025, 5, 31)) == (9,)
 
 
+def test_a_share_of_a_stock_has_limits_and_a_difference_and_no_verdict() -> None:
+    stock = [("K", "city", D(2025, month, 20), "", rooms, 5) for month, rooms in ((4, 2), (5, 5))]
+    ask = built(D(2025, 5, 31), stock, {"kind": "proportion", "time_rule": "last"})
+    columns = "value, lower95, upper95, pop_ratio, pop_lower95, pop_upper95, pop_z, pop_verdict"
+    assert rounded(ask(columns, grain="month", period_start=D(2025, 5, 1))) == (1, 0.566, 1, 0.6, None, None, None, None)
+
+
 def test_a_stock_forgets_units_that_ended_and_rows_of_nobody_and_reports_without_a_figure() -> None:
     """Station b ended on 1 May and a took it over; a row of nobody was put right in May; in June a reported nothing that counts."""
     parents = {"city": None, "a": "city", "b": "city", "city.unassigned": "city"}
