@@ -41,6 +41,7 @@ CALENDAR_SEEDS: dict[str, dict[str, str]] = {
     "kpi_grain": {"is_counted_by_day": "boolean"},
     "calendar_weight": {},
     "calendar_day": {"day": "date"},
+    "cohort_horizon": {"horizon_days": "integer", "horizon_months": "integer", "least_cases": "integer"},
     "spring_festival": {"year": "integer", "day": "date"},
     "poisson_limit": {"events": "integer", "lower95": "double", "upper95": "double", "lower998": "double", "upper998": "double"},
 }

@@ -35,6 +35,9 @@ inner join {{ ref('int_kpi_link') }} as link
         {%- if method == 'other' %}
         own.square_weights as own_square_weights,
         {%- endif %}
+        {%- if method == 'share' %}
+        series.least_cases,
+        {%- endif %}
         {%- if method == 'count' %}
         series.is_count,
         series.has_entity_days,

@@ -134,12 +134,16 @@ share_beside as (
     {{- figures_beside('share', comparisons, figures, priors) }}
 ),
 
+{#- Of fewer cases than are declared there is no rate, and so nothing that follows from one. #}
 share_limited as (
     select
         *
         {%- for side in ['own'] + comparisons %},
-        {{ side }}_numerator * value_scale / nullif({{ side }}_denominator, 0) as {{ side }}_value,
-        {{ side }}_numerator between 0 and {{ side }}_denominator and {{ side }}_denominator > 0 as {{ side }}_is_proper
+        case
+            when {{ side }}_denominator >= coalesce(least_cases, 0) then {{ side }}_numerator * value_scale / nullif({{ side }}_denominator, 0)
+        end as {{ side }}_value,
+        {{ side }}_numerator between 0 and {{ side }}_denominator
+            and {{ side }}_denominator >= greatest(1, coalesce(least_cases, 0)) as {{ side }}_is_proper
         {%- endfor %}
     from share_beside
 ),

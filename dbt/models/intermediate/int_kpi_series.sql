@@ -35,9 +35,11 @@ select
     end as method_no,
     catalogue.kind = 'count' as is_count,
     catalogue.time_rule = 'exposure' as has_entity_days,
-    coalesce(catalogue.numerator_unit in ({{ recorded_units() }}), false) as is_recorded
+    coalesce(catalogue.numerator_unit in ({{ recorded_units() }}), false) as is_recorded,
+    horizon.least_cases
 from series
 inner join {{ ref('kpi_catalogue') }} as catalogue on series.kpi_id = catalogue.kpi_id
+left join {{ ref('cohort_horizon') }} as horizon on series.kpi_id = horizon.kpi_id
 inner join {{ ref('dim_unit') }} as dim_unit on series.unit_code = dim_unit.unit_code
 inner join (select distinct scope_id, kpi_id, root_code from {{ ref('int_kpi_period') }}) as scope
     on series.kpi_id = scope.kpi_id and dim_unit.root_code = scope.root_code

@@ -7,7 +7,7 @@ select series_id
 from {{ differing_rows('int_kpi_link', ['kpi_id', 'cell', 'leaf_code', 'role', 'time_rule', 'slice', 'unit_code', 'valid_from', 'valid_to', 'series_id']) }} as link
 union
 select series_id
-from {{ differing_rows('int_kpi_series', ['series_id', 'scope_id', 'unit_first_no', 'unit_end_no', 'kind', 'time_rule', 'value_scale', 'method_no', 'unit_role', 'is_recorded']) }} as series
+from {{ differing_rows('int_kpi_series', ['series_id', 'scope_id', 'unit_first_no', 'unit_end_no', 'kind', 'time_rule', 'value_scale', 'method_no', 'unit_role', 'is_recorded', 'least_cases']) }} as series
 union
 select series.series_id
 from {{ differing_rows('int_kpi_unit_change', ['unit_code', 'changed_on', 'role']) }} as changed
