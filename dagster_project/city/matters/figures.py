@@ -165,7 +165,8 @@ def _deadline(tally: Tally, kpi_id: str, matter: _Matter, deadline: int | None, 
     if deadline >= until:
         return _leave_out(tally, kpi_id, matter, "not_due", place)
     in_time = _is_by(done, deadline)
-    timing = "in_time" if in_time else "open" if done is None else "late"
+    not_done = "open" if matter.withdrawn is None else "withdrawn"
+    timing = "in_time" if in_time else not_done if done is None else "late"
     cells = ["", f"category:{matter.category}", f"timing:{timing}"]
     if kpi_id in ("REG-1", "CMP-4.on_time"):
         cells.append("limit:extended" if matter.is_extended else "limit:normal")

@@ -4,7 +4,7 @@
   in_time and overdue are judged at the deadline: done by then or not, and what is still open then is late; a deadline without time
   of day lasts until the day is over, and one that is not stated is that of the regulation (matter_limit), if any. result and
   repeated are judged at the closing, repeated with the follow-up that the catalogue says. Matters withdrawn before they were late
-  stand apart. A matter that is left out stands on the day it arose. How long an acknowledgement took is kept in exact seconds.
+  stand apart; one withdrawn later was late and stays so, under a timing of its own: it is neither done nor open any more. A matter that is left out stands on the day it arose. How long an acknowledgement took is kept in exact seconds.
 -#}
 with matter as (
     select
@@ -97,8 +97,9 @@ judged_matter as (
         case
             when rule not in ('in_time', 'overdue') then null
             when is_in_time then 'in_time'
-            when done_at is null then 'open'
-            else 'late'
+            when done_at is not null then 'late'
+            when withdrawn_at is not null then 'withdrawn'
+            else 'open'
         end as timing,
         case when rule = 'result' then coalesce(result, 'unknown') end as finding,
         case
