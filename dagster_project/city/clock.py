@@ -24,6 +24,13 @@ def date_of(seconds: int) -> dt.date:
     return _date(int(seconds) // DAY)
 
 
+def is_by(moment: int | None, deadline: int | None) -> bool:
+    """By a deadline; one at midnight lasts until its day is over."""
+    if moment is None or deadline is None:
+        return False
+    return moment <= deadline or (deadline % DAY == 0 and moment // DAY == deadline // DAY)
+
+
 @cache
 def _date(days: int) -> dt.date:
     return EPOCH + dt.timedelta(days=days)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from dagster_project.city import codes
-from dagster_project.city.clock import DAY, date_of
+from dagster_project.city.clock import DAY, date_of, is_by
 from dagster_project.city.deliveries import Accepted, Book
 from dagster_project.city.extracts import standing
 from dagster_project.city.matters.happened import CASE_LIKE, NONE, Matters
@@ -146,25 +146,18 @@ def _unless_never(moment: int) -> int | None:
     return None if moment >= 2**61 else moment
 
 
-def _is_by(moment: int | None, deadline: int | None) -> bool:
-    """By a deadline; one at midnight lasts until its day is over."""
-    if moment is None or deadline is None:
-        return False
-    return moment <= deadline or (deadline % DAY == 0 and moment // DAY == deadline // DAY)
-
-
 def _leave_out(tally: Tally, kpi_id: str, matter: _Matter, reason: str, place: Place) -> None:
     tally.add(kpi_id, place(matter, matter.opened), date_of(matter.opened), (f"excluded:{reason}",), 1, 0)
 
 
 def _deadline(tally: Tally, kpi_id: str, matter: _Matter, deadline: int | None, done: int | None, until: int, place: Place) -> None:
-    if done is None and matter.withdrawn is not None and (deadline is None or _is_by(matter.withdrawn, deadline)):
+    if done is None and matter.withdrawn is not None and (deadline is None or is_by(matter.withdrawn, deadline)):
         return _leave_out(tally, kpi_id, matter, "withdrawn", place)
     if deadline is None:
         return _leave_out(tally, kpi_id, matter, "no_deadline", place)
     if deadline >= until:
         return _leave_out(tally, kpi_id, matter, "not_due", place)
-    in_time = _is_by(done, deadline)
+    in_time = is_by(done, deadline)
     not_done = "open" if matter.withdrawn is None else "withdrawn"
     timing = "in_time" if in_time else not_done if done is None else "late"
     cells = ["", f"category:{matter.category}", f"timing:{timing}"]

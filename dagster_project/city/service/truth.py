@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 
-from dagster_project.city.clock import DAY, date_of, seconds_of
+from dagster_project.city.clock import DAY, date_of, is_by, seconds_of
 from dagster_project.city.deliveries import Accepted, Book
 from dagster_project.city.places import CITY_CODE
 from dagster_project.city.service.happenings import CHANNELS, Items, Requests, Visits, items_of, requests_of, visits_of
@@ -70,13 +70,14 @@ def _count_request(world: World, items: Items, requests: Requests, i: int, state
         tally.add("SVC-4.cross_region", received_leaf, received_on, ("excluded:same_region",), 1, 0)
 
     due_on, due_leaf = date_of(due), leaf_of(world, unit, due, state)
+    is_in_time = closed is not None and is_by(closed, due)
     if due_on > as_of:
         tally.add("SVC-1", received_leaf, received_on, ("excluded:not_due",), 1, 0)
-    elif withdrawn:
+    elif withdrawn and is_in_time:
         tally.add("SVC-1", due_leaf, due_on, ("excluded:withdrawn",), 1, 0)
     else:
-        timing = "open" if closed is None else "in_time" if closed <= due else "late"
-        tally.add("SVC-1", due_leaf, due_on, (*cells, f"timing:{timing}"), int(timing == "in_time"), 1)
+        timing = "open" if closed is None else "in_time" if is_in_time else "withdrawn" if withdrawn else "late"
+        tally.add("SVC-1", due_leaf, due_on, (*cells, f"timing:{timing}"), int(is_in_time), 1)
 
     if closed is None or withdrawn:
         reason = "not_closed" if closed is None else "withdrawn"

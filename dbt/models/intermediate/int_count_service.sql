@@ -1,6 +1,7 @@
 {#-
   Services: requests on the days they were received, due and closed, and the visits to the windows on the day a ticket was drawn. What is
-  not due, not closed or withdrawn stands beside the figure, by reason. Counts delivered by other systems come with the observations.
+  not due, not closed or withdrawn stands beside the figure, by reason; what was withdrawn only when it was overdue stays in it: a
+  withdrawal makes nothing late undone. Counts delivered by other systems come with the observations.
 -#}
 with request_due as (
     select
@@ -10,12 +11,13 @@ with request_due as (
             case
                 when due_on is null then 'no_deadline'
                 when due_on > as_of then 'not_due'
-                when result = 'withdrawn' then 'withdrawn'
+                when result = 'withdrawn' and is_in_time then 'withdrawn'
             end
         ) as left_out,
         case
             when closed_on is null then 'open'
             when is_in_time then 'in_time'
+            when result = 'withdrawn' then 'withdrawn'
             else 'late'
         end as timing
     from {{ ref('int_service_request') }}

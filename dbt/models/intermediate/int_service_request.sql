@@ -1,6 +1,7 @@
 {#-
   Service requests with their days and the version of the item that held on the day of receipt. A request that several systems hold is
-  one request: the row that closed first speaks for it. A closing after the night is not known yet.
+  one request: the row that closed first speaks for it. A closing after the night is not known yet. A due date without time of day lasts
+  until the day is over.
 -#}
 with known_request as (
     select
@@ -44,7 +45,7 @@ select
     least(ranked_request.received_on, ranked_request.as_of) as received_on,
     cast(ranked_request.due_at as date) as due_on,
     case when ranked_request.is_closed then cast(ranked_request.closed_at as date) end as closed_on,
-    case when ranked_request.is_closed then ranked_request.closed_at <= ranked_request.due_at end as is_in_time,
+    case when ranked_request.is_closed and ranked_request.due_at is not null then {{ is_by('ranked_request.closed_at', 'ranked_request.due_at') }} end as is_in_time,
     case when ranked_request.is_closed then ranked_request.result end as result,
     item_version.statutory_days,
     item_version.promised_days,

@@ -60,7 +60,7 @@ quantile as (
 
 select
     wide.*,
-    {{ share('wide.due - coalesce(wide.overdue_open, 0)', 'wide.due') }} as closed_share,
+    {{ share('coalesce(wide.closed_in_time, 0) + coalesce(wide.closed_late, 0)', 'wide.due') }} as closed_share,
     1 - wide.promised_per_statutory_day as promised_cut_share,
     {{ share('wide.one_window_visits', 'wide.visits_called') }} as one_window_share,
     quantile.median_days,
