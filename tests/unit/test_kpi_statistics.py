@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import duckdb
 import numpy as np
 import pytest
-from kpi_harness import evaluate, evaluate_each, render
+from kpi_harness import DBT, evaluate, evaluate_each, render
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
@@ -144,6 +145,53 @@ def test_worst_case_bounds_over_all_eligible(successes: float, answered: int, el
     given = {"s": successes, "a": answered, "e": eligible}
     found = [evaluate("{{ worst_case_lower('s', 'e') }}", **given), evaluate("{{ worst_case_upper('s', 'a', 'e') }}", **given)]
     assert rounded([100 * bound for bound in found], 1) == bounds
+
+
+def test_bounds_of_satisfaction_hold_and_are_attained_whoever_was_called() -> None:
+    """Up to three eligible and three others, in every way in which they can be called and reply: what is known of each against the sums."""
+    scores = {"dissatisfied": 0.0, "basically": 0.5, "satisfied": 1.0}
+    states = ["not called", "no reply", *scores]
+    sizes = range(4)
+    eligible = [who for size in sizes[1:] for who in itertools.combinations_with_replacement(states, size)]
+    others = [who for size in sizes for who in itertools.combinations_with_replacement(states[1:], size)]
+    sums: dict[str, list[float]] = {name: [] for name in ("eligible", "called", "attempted", "replies", "satisfied", "least", "most")}
+    for inside, outside in itertools.product(eligible, others):
+        called, replies = [x for x in inside if x != "not called"], [scores[x] for x in (*inside, *outside) if x in scores]
+        known, silent = sum(scores.get(x, 0) for x in inside), sum(x not in scores for x in inside)
+        for name, number in zip(
+            sums,
+            (
+                len(inside),
+                len(called),
+                len(called) + len(outside),
+                len(replies),
+                sum(replies),
+                known / len(inside),
+                (known + silent) / len(inside),
+            ),
+            strict=True,
+        ):
+            sums[name].append(number)
+    macro = (DBT / "macros" / "satisfaction.sql").read_text(encoding="utf-8")
+    outside_called = "callbacks_outside('attempted', 'called', 'replies')"
+    bounds = evaluate_each(
+        {
+            "lower": f"{macro}{{{{ eligible_worst_case('satisfied', {outside_called}, 'eligible') }}}}",
+            "upper": f"{macro}{{{{ eligible_best_case('satisfied', 'replies', {outside_called}, 'eligible') }}}}",
+        },
+        **sums,
+    )
+    lower, upper = np.asarray(bounds["lower"]), np.asarray(bounds["upper"])
+    least, most = np.array(sums["least"]), np.array(sums["most"])
+    assert (lower <= least + 1e-12).all() and (upper >= most - 1e-12).all()
+    replied = np.array(sums["replies"]) > 0
+    rate = np.array(sums["satisfied"])[replied] / np.array(sums["replies"])[replied]
+    assert (lower[replied] <= rate + 1e-12).all() and (upper[replied] >= rate - 1e-12).all(), "the rate printed lies within its bounds"
+    alike: dict[tuple[float, ...], list[int]] = {}
+    for i, key in enumerate(zip(*(sums[name] for name in list(sums)[:5]), strict=True)):
+        alike.setdefault(key, []).append(i)
+    for members in alike.values():
+        assert [lower[members[0]], upper[members[0]]] == pytest.approx([least[members].min(), most[members].max()])
 
 
 NEWCOMBE = {

@@ -34,7 +34,7 @@ counted_over_all as (
     select
         wide.*,
         coalesce(weighted_percent, 0) / 100.0 as satisfied_equivalents,
-        greatest(coalesce(eligible, 0), coalesce(replies, 0)) as everyone
+        {{ callbacks_outside('attempted', 'called', 'replies') }} as called_outside
     from wide
 )
 
@@ -56,8 +56,8 @@ select
     satisfaction,
     satisfaction_lower95,
     satisfaction_upper95,
-    {{ share('satisfied_equivalents', 'everyone') }} as satisfaction_worst_case,
-    {{ share('satisfied_equivalents + everyone - coalesce(replies, 0)', 'everyone') }} as satisfaction_best_case,
+    {{ eligible_worst_case('satisfied_equivalents', 'called_outside', 'eligible') }} as satisfaction_worst_case,
+    {{ eligible_best_case('satisfied_equivalents', 'coalesce(replies, 0)', 'called_outside', 'eligible') }} as satisfaction_best_case,
     satisfaction_first_attempt,
     replies_first_attempt,
     very_satisfied,
