@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import random
 import statistics
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from kpi_harness import kpi_table
+from kpi_harness import DBT, kpi_table
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
@@ -520,6 +521,29 @@ def test_cohorts_are_complete_once_they_have_matured() -> None:
         (40, True, True, True, NO_CLEAR_CHANGE),
         (50, False, True, False, None),
     ]
+
+
+def test_what_can_only_rise_is_not_compared_before_its_follow_up_is_over() -> None:
+    """A steady city of 1,300 filings a month, 3 % of them withdrawn, a third of these within each of three months; forms deleted within one."""
+    as_of = D(2025, 8, 31)
+    months = [D(2023 + n // 12, n % 12 + 1, 15) for n in range(32)]
+
+    def rises_over(days: int) -> list[tuple[dt.date, str, int, int]]:
+        return [(day, "", round(39 * min(1, (as_of - day).days / days)), 1_300) for day in months]
+
+    with (DBT / "seeds" / "kpi_catalogue.csv").open(encoding="utf-8") as text:
+        entries = {row["kpi_id"]: row for row in csv.DictReader(text)}
+    for kpi_id, days, last_complete in (
+        ("INT-4.withdrawn", 92, D(2025, 2, 28)),
+        ("INT-4.deleted", 30, D(2025, 7, 31)),
+        ("INT-3.late", 30, D(2025, 7, 31)),
+    ):
+        declared = {name: entries[kpi_id][name] for name in ("kind", "basis", "time_rule", "unit_role")}
+        ask = built(as_of, shares(rises_over(days)), declared | {"maturity_days": int(entries[kpi_id]["maturity_days"])})
+        found = ask("period_end, is_complete, yoy_verdict, pop_verdict", grain="month")
+        assert max(end for end, is_complete, *_ in found if is_complete) == last_complete, kpi_id
+        assert {verdict for *_, yoy, pop in found for verdict in (yoy, pop)} == {None, NO_CLEAR_CHANGE}, kpi_id
+        assert [row for row in found if row[0] > last_complete and row[2:] != (None, None)] == [], kpi_id
 
 
 # History
