@@ -45,6 +45,8 @@ def _clearances(known: Known, tally: Tally) -> None:
     cleared: dict[int, tuple[int, str]] = {}
     withdrawn: set[int] = set()
     for e, state in known.events:
+        if not known.is_criminal(int(events.case[e])):
+            continue
         case, kind, moment, unit = int(events.case[e]), str(events.event[e]), int(events.happened[e]), str(events.unit[e])
         if kind in ("cleared", "charged"):
             cleared[case] = min((moment, unit), cleared.get(case, (moment, unit)))

@@ -82,6 +82,10 @@ class Known:
         cases = self.world.cases
         return {i: state for i, state in self.cases.items() if cases.criminal[i] and cases.filed[i] < state.until}
 
+    def is_criminal(self, case: int) -> bool:
+        """Criminal, as far as is known: a case that no register holds counts as one."""
+        return case not in self.cases or bool(self.world.cases.criminal[case])
+
     @cached_property
     def callbacks(self) -> dict[int, list[int]]:
         """The callbacks after each call, in the order in which they were made."""

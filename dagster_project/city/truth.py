@@ -165,6 +165,8 @@ def _cases(known: Known, tally: Tally) -> None:
         unit = known.event_leaf(case, day, str(events.unit[e]))
         happened[case].append((int(events.happened[e]), unit, kind))
         tally.add("CR-5", unit, day, (f"event:{kind}",), state.copies, 0)
+        if not known.is_criminal(case):
+            continue
         if kind in CLEARING:
             tally.add("CR-1", unit, day, (f"event:{kind}",), state.copies, 0)
         if kind in CLOSING_OTHERWISE:
@@ -172,15 +174,14 @@ def _cases(known: Known, tally: Tally) -> None:
     for case, days in first.items():
         tally.add("CR-5", _place_of_first(happened[case], *days), min(days.values()), ("flag:first_event",), 1, 0)
         cleared = _earliest(days, *CLEARING)
-        criminal = case not in known.cases or bool(cases.criminal[case])
-        if cleared is not None and criminal:
+        if cleared is not None and known.is_criminal(case):
             unit = _place_of_first(happened[case], *CLEARING)
             tally.add("CR-1", unit, cleared, ("",), 1, 0)
             tally.add("CR-5", unit, cleared, ("",), 1, 0)
             if case in known.cases and cases.major[case]:
                 tally.add("CR-6", unit, cleared, ("",), 1, 0)
         otherwise = _earliest(days, *CLOSING_OTHERWISE)
-        if otherwise is not None:
+        if otherwise is not None and known.is_criminal(case):
             tally.add("CR-4", _place_of_first(happened[case], *CLOSING_OTHERWISE), otherwise, ("",), 1, 0)
     for case, state in known.criminal_cases.items():
         _criminal_cohort(known, tally, case, state, first.get(case, {}))

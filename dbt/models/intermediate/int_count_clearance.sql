@@ -1,3 +1,7 @@
+{#-
+  Clearance is of criminal cases, by their filing and by the period; CR-5 beside it has every event, and first events, of administrative
+  cases too: that is what it balances against.
+-#}
 {{ config(materialized=kept_table(), meta={'counts_days_of': ['int_case_cohort'], 'kpis_whole': ['CR-1', 'CR-1.filed', 'CR-4', 'CR-5', 'CR-6']}) }}
 with cohort_case as (
     select
@@ -89,11 +93,11 @@ event_on_day as (
         root_code,
         day,
         coalesce('excluded:' || excluded_reason, 'event:' || event) as cell,
-        clears and excluded_reason is null as clears,
-        closes_otherwise and excluded_reason is null as closes_otherwise,
+        clears and case_kind = 'criminal' and excluded_reason is null as clears,
+        closes_otherwise and case_kind = 'criminal' and excluded_reason is null as closes_otherwise,
         sum(row_count) as events
     from {{ ref('int_case_event') }}
-    group by unit_code, root_code, day, excluded_reason, event, clears, closes_otherwise
+    group by unit_code, root_code, day, excluded_reason, event, case_kind, clears, closes_otherwise
 ),
 
 clearing_event as (
@@ -141,7 +145,7 @@ other_cell as (
     union all
     select 'CR-4' as kpi_id, otherwise_closed_unit_code as unit_code, otherwise_closed_on as day, '' as cell, 1 as numerator, 0 as denominator
     from {{ ref('int_case_history') }}
-    where otherwise_closed_on is not null
+    where case_kind = 'criminal' and otherwise_closed_on is not null
     union all
     select 'CR-4' as kpi_id, unit_code, day, cell, events as numerator, 0 as denominator from event_on_day where closes_otherwise
 )

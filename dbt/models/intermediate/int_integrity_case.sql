@@ -83,7 +83,7 @@ counted as (
     union all
     select 'INT-3.reopened' as kpi_id, unit_code, day, '' as cell, row_count as numerator, 0 as denominator
     from {{ ref('int_case_event') }}
-    where event = 'reopened' and excluded_reason is null
+    where event = 'reopened' and case_kind = 'criminal' and excluded_reason is null
     union all
     select 'INT-4.withdrawn' as kpi_id, unit_code, day, '' as cell, case when is_withdrawn then row_count else 0 end as numerator, row_count as denominator
     from followed_case
