@@ -79,8 +79,10 @@ def test_every_measure_that_is_delivered_is_named_and_every_figure_catalogued() 
     delivered = {m for contract in contracts().values() if contract.entity == "observation" for m in measures_of(contract).values()}
     assert delivered == set(named)
     assert {catalogued[kpi_id]["balance_side"] for kpi_id in named.values()} == {"record"}
-    grains = {row["kpi_id"]: row["finest_grain"] for row in seed_rows("kpi_grain")}
+    grains = {row["kpi_id"]: (row["finest_grain"], row["is_counted_by_day"]) for row in seed_rows("kpi_grain")}
     assert set(grains) <= set(catalogued)
+    by_period = {kind.counts.kpi_id: ledger.period for ledger in LEDGERS if ledger.period != "day" for kind in ledger.kinds}
+    assert {kpi_id: grains.get(kpi_id) for kpi_id in by_period} == {kpi_id: (period, "false") for kpi_id, period in by_period.items()}
 
 
 def test_a_ledger_comes_only_when_its_period_is_over(delivered: tuple[Path, Book]) -> None:
