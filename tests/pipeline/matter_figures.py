@@ -23,6 +23,8 @@ MATTERS = [
     matter("case_registration", "S", "2024-05-01T08:00", "2024-05-04T08:00", "2024-05-04T08:01", category="criminal", is_extended=False),
     matter("case_registration", "S", "2024-05-01T08:00", None, "2024-05-02T09:00", category="administrative", is_extended=True),
     matter("case_registration", "S", "2024-05-01T08:00", None, None, category="administrative", related_id="i1"),
+    matter("case_registration", "S", "2024-05-01T08:00", "2024-05-31T08:00", "2024-05-21T08:00", category="criminal", is_extended=True),
+    matter("case_registration", "S", "2024-05-11T08:00", None, "2024-05-21T08:00", category="criminal", is_extended=True),
     matter("case_registration", "S", "2024-06-29T08:00", "2024-07-02T08:00", None, category="criminal", is_extended=False),
     matter("hazard", "S", "2024-05-01", "2024-05-16", "2024-05-16", category="fire", row_count=3),
     matter("hazard", "S", "2024-05-01", "2024-05-16", "2024-05-17", category="fire", row_count=2),
@@ -63,8 +65,8 @@ INCIDENTS = [
 
 MATTER_UNITS = [unit("P", None, "city"), unit("S", "P", "station")]
 COUNTED: list[tuple[str, str, dict[tuple[str, str], tuple[int, int]]]] = [
-    ("REG-1", "", {("S", "2024-05-02"): (0, 1), ("S", "2024-05-04"): (2, 3)}),
-    ("REG-1", "limit:extended", {("S", "2024-05-04"): (1, 1)}),
+    ("REG-1", "", {("S", "2024-05-02"): (0, 1), ("S", "2024-05-04"): (2, 3), ("S", "2024-05-18"): (0, 1), ("S", "2024-05-31"): (1, 1)}),
+    ("REG-1", "limit:extended", {("S", "2024-05-04"): (1, 1), ("S", "2024-05-18"): (0, 1), ("S", "2024-05-31"): (1, 1)}),
     ("REG-1", "timing:open", {("S", "2024-05-02"): (0, 1)}),
     ("REG-1", "excluded:not_due", {("S", "2024-06-29"): (1, 0)}),
     ("REG-2", "", {("S", "2024-05-01"): (0, 1), ("S", "2024-05-31"): (1, 1)}),
