@@ -136,7 +136,7 @@ class Figures:
         own = [count for count in city.counts if count[0] == kpi_id]
         family = [c for c in city.counts if city.entries[c[0]]["product"] == self.entry["product"]]
         self.first, self.last = min(c[2] for c in own), max(c[2] for c in family)
-        self.cover = (self.first.replace(day=1), month_end(self.last.year, self.last.month))
+        self.cover = (max(self.first.replace(day=1), min(c[2] for c in family)), month_end(self.last.year, self.last.month))
         self.sums: dict[tuple[str, str], dict[dt.date, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
         for _, leaf, day, cell, numerator, denominator in own:
             if cell and cell.split(":")[0] not in city.slices:

@@ -117,6 +117,29 @@ def test_years_cut_by_the_first_delivery_are_not_complete_and_not_judged() -> No
     ]
 
 
+def test_a_feed_that_began_within_a_month_or_week_completes_none_before_the_next() -> None:
+    """It began on Saturday, 24 June 2023: seven days of June are no month to measure July or another June by, two are no week."""
+    ask = built(D(2024, 7, 31), daily(D(2023, 6, 24), D(2024, 7, 31), 100))
+    columns = "is_complete, numerator, pop_verdict, yoy_verdict"
+    assert ask(columns, grain="month", period_start=D(2023, 6, 1)) == (False, 700, None, None)
+    assert ask(columns, grain="month", period_start=D(2023, 7, 1)) == (True, 3100, None, None)
+    assert ask(columns, grain="month", period_start=D(2023, 8, 1)) == (True, 3100, NO_CLEAR_CHANGE, None)
+    assert ask(columns, grain="month", period_start=D(2024, 6, 1)) == (True, 3000, NO_CLEAR_CHANGE, None)
+    assert ask(columns, grain="month", period_start=D(2024, 7, 1)) == (True, 3100, NO_CLEAR_CHANGE, NO_CLEAR_CHANGE)
+    assert [ask(columns, grain="week", period_start=D(2023, 6, day))[:3] for day in (19, 26)] == [(False, 200, None), (True, 700, None)]
+    june = {"grain": "month", "period_start": D(2024, 6, 1)}
+    assert ask("yoy_value, yoy_ratio", **june) == (700, 1.0), "compared by the seven days that there were"
+
+
+def test_a_figure_that_is_first_counted_late_in_its_family_has_whole_months() -> None:
+    """Nothing of K before 20 May, of a family that had begun long ago: it is rare, not cut."""
+    counts = [*daily(D(2025, 3, 1), D(2025, 6, 30), 9, kpi_id="L"), ("K", "city", D(2025, 5, 20), "", 1, 0)]
+    ask = built(D(2025, 6, 30), counts, catalogue={"K": {}, "L": {}})
+    assert ask("numerator, is_complete", kpi_id="K", grain="month", period_start=D(2025, 5, 1)) == (1, True)
+    elsewhere = built(D(2025, 6, 30), counts, catalogue={"K": {}, "L": {"product": "traffic"}})
+    assert elsewhere("numerator, is_complete", kpi_id="K", grain="month", period_start=D(2025, 5, 1)) == (1, False)
+
+
 def test_to_date_figures_end_with_each_month_and_are_judged_there() -> None:
     ask = built(D(2025, 8, 10), daily(D(2024, 1, 1), D(2025, 8, 10), lambda day: 12 if day.year == 2024 else 6))
     rows = ask("period_start, period_end, numerator, yoy_value, is_complete, yoy_verdict", grain="ytd")
@@ -201,7 +224,7 @@ def test_spring_festival_is_no_matter_where_it_is_not_kept() -> None:
 
 
 def test_leap_year_exposure() -> None:
-    counts = [("K", "JP", D(2024, 2, 29), "", 2900, 0), ("K", "JP", D(2025, 2, 28), "", 2800, 0)]
+    counts = [("K", "JP", D(2024, 2, 1), "", 2900, 0), ("K", "JP", D(2025, 2, 28), "", 2800, 0)]
     ask = built(D(2025, 2, 28), counts, parents={"JP": None}, group="open_data")
     found = ask("yoy_value, yoy_ratio, yoy_lower95, yoy_upper95", grain="month", period_start=D(2025, 2, 1))
     assert rounded(found) == (2900, 1.000, 0.949, 1.053)
@@ -209,7 +232,7 @@ def test_leap_year_exposure() -> None:
 
 def test_months_are_compared_by_weighted_days_working_weekends_and_days_off_included() -> None:
     """August 2025 weighs 31.4 days of the incident pattern; September 29.8, less 0.2 for Sunday the 28th, which was worked."""
-    counts = [("K", "city", D(2025, 8, 31), "", 3140, 0), ("K", "city", D(2025, 9, 30), "", 2960, 0)]
+    counts = [("K", "city", D(2025, 8, 1), "", 3140, 0), ("K", "city", D(2025, 9, 30), "", 2960, 0)]
     ask = built(D(2025, 9, 30), counts, {"product": "incident"})
     assert rounded(ask("pop_ratio, pop_value", grain="month", period_start=D(2025, 9, 1))) == (1.0, 3140)
     unweighted = built(D(2025, 9, 30), counts, {"product": "other"})
@@ -240,7 +263,7 @@ def test_shares_change_by_a_difference_in_their_own_units() -> None:
 def test_shares_of_all_or_nothing_ask_the_exact_test() -> None:
     """2 of 2 against none of 2 lies 3.14 standard deviations apart and proves nothing; 9 of 9 against none of 9 does."""
     for number, verdict in ((2, NO_CLEAR_CHANGE), (9, "rise")):
-        counts = shares([(D(2025, 5, 9), "", 0, number), (D(2025, 6, 9), "", number, number)])
+        counts = shares([(D(2025, 5, 1), "", 0, number), (D(2025, 6, 9), "", number, number)])
         ask = built(D(2025, 6, 30), counts, {"kind": "proportion"})
         z, found = ask("pop_z, pop_verdict", grain="month", period_start=D(2025, 6, 1))
         assert z > 3 and found == verdict
@@ -257,7 +280,7 @@ def test_shares_that_stay_at_the_end_of_the_scale_have_not_changed(before: tuple
 
 
 def test_rates_carry_exact_poisson_limits_and_compare_by_their_own_exposure() -> None:
-    counts = shares([(D(2025, 5, 9), "", 30, 2_000), (D(2025, 6, 9), "", 250, 1_000)])
+    counts = shares([(D(2025, 5, 1), "", 30, 2_000), (D(2025, 6, 9), "", 250, 1_000)])
     ask = built(D(2025, 6, 30), counts, {"kind": "rate", "value_scale": 10_000})
     may, june = ask("value, lower95, upper95, pop_ratio, pop_verdict", grain="month")
     assert rounded(may[:3], 6) == rounded([150, stats.chi2.ppf(0.025, 60) / 2 * 5, stats.chi2.ppf(0.975, 62) / 2 * 5], 6)
@@ -389,7 +412,7 @@ def test_scores_of_equal_weight_other_than_1_have_wilson_limits_too() -> None:
 
 
 def test_scores_change_by_a_difference() -> None:
-    counts = shares(replies(D(2025, 5, 2), 500, 300, 200) + replies(D(2025, 6, 2), 800, 150, 50))
+    counts = shares(replies(D(2025, 5, 1), 500, 300, 200) + replies(D(2025, 6, 2), 800, 150, 50))
     ask = built(D(2025, 6, 30), counts, SATISFACTION)
     difference, lower, upper, verdict = ask("pop_ratio, pop_lower95, pop_upper95, pop_verdict", grain="month", period_start=D(2025, 6, 1))
     assert difference == pytest.approx(0.875 - 0.65) and verdict == "rise"
@@ -440,7 +463,7 @@ def test_money_is_called_from_fifty_cases(cases: int, verdict: str) -> None:
 def test_money_by_compound_poisson() -> None:
     before, after = [1, 1, 2, 2, 3, 3, 5, 8, 20, 155], [1, 1, 2, 3, 4, 6, 10, 59.8]
     counts = []
-    for day, sums in ((D(2024, 5, 9), before), (D(2025, 5, 9), after)):
+    for day, sums in ((D(2024, 5, 1), before), (D(2025, 5, 9), after)):
         tenths = [round(10 * x) for x in sums]
         counts += [(day, "", sum(tenths), 0), (day, "square", sum(x * x for x in tenths), 0)]
     ask = built(D(2025, 5, 31), shares(counts), {"kind": "amount", "value_scale": 0.1})
@@ -513,7 +536,7 @@ def test_a_stock_forgets_units_that_ended_and_rows_of_nobody_and_reports_without
 
 
 def test_cohorts_are_complete_once_they_have_matured() -> None:
-    counts = shares([(D(2025, month, 15), "", 10 * month, 100) for month in (3, 4, 5)])
+    counts = shares([(D(2025, month, 1), "", 10 * month, 100) for month in (3, 4, 5)])
     ask = built(D(2025, 6, 1), counts, {"kind": "proportion", "basis": "cohort", "maturity_days": 30})
     columns = "numerator, is_complete, pop_value is not null, pop_ratio is not null, pop_verdict"
     assert ask(columns, grain="month") == [

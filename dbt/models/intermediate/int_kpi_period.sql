@@ -4,6 +4,8 @@
   No grain is finer than the root delivers, nor than the figure is published by. Slices begin at the month (at the week where weeks are
   delivered): by day they would outnumber the figures many times over, and stay in fct_kpi_count. Days and weeks go back ten years: one
   row with a wrong date must not fill a century of days with zeros.
+  What is known by day is covered from the first day on which its family was counted: the month in which a nightly feed began is no whole
+  month. Its family are the KPIs of its product and root that are known by day.
 -#}
 {% set days_kept_by_day = 3653 -%}
 {% set comparisons = ['yoy', 'pop'] -%}
@@ -57,14 +59,21 @@ pattern as (
     from {{ ref('int_period_day') }}
 ),
 
+begun_scope as (
+    select
+        scope.*,
+        min(first_no) over (partition by product, root_code, is_known_by_day) as family_first_no
+    from scope
+),
+
 {#- Deliveries by month or by year cover the whole of it; days of a nightly feed count as covering their month, quiet days included. #}
 covered_scope as (
     select
         scope.*,
         coalesce(own_pattern.pattern_no, any_pattern.pattern_no) * 1000000 as pattern_key,
-        first_cover.first_no as covered_from,
+        case when scope.is_known_by_day then greatest(first_cover.first_no, scope.family_first_no) else first_cover.first_no end as covered_from,
         last_cover.last_no as covered_to
-    from scope
+    from begun_scope as scope
     left join pattern as own_pattern on scope.calendar = own_pattern.calendar and scope.product = own_pattern.product
     inner join pattern as any_pattern on scope.calendar = any_pattern.calendar and any_pattern.product = 'any'
     inner join {{ ref('int_period') }} as first_cover
