@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from kpi_harness import CATALOGUE_DEFAULTS, DBT
@@ -136,7 +137,8 @@ class Figures:
         own = [count for count in city.counts if count[0] == kpi_id]
         family = [c for c in city.counts if city.entries[c[0]]["product"] == self.entry["product"]]
         self.first, self.last = min(c[2] for c in own), max(c[2] for c in family)
-        self.cover = (max(self.first.replace(day=1), min(c[2] for c in family)), month_end(self.last.year, self.last.month))
+        days = sorted({c[2] for c in family})
+        self.cover = (max(self.first.replace(day=1), days[0]), self.alive_until(days))
         self.sums: dict[tuple[str, str], dict[dt.date, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
         for _, leaf, day, cell, numerator, denominator in own:
             if cell and cell.split(":")[0] not in city.slices:
@@ -149,6 +151,15 @@ class Figures:
         self.spans = {grain: self.spanned(grain) for grain in GRAINS}
         self.known = {period for spans in self.spans.values() for period in spans}
         self.covered = cache(self.covered_days)
+
+    def alive_until(self, days: Sequence[dt.date]) -> dt.date:
+        """The end of the last month counted, or the last day counted if the family is hardly ever quiet for so long."""
+        turns = [((b - a).days - 1) for a, b in pairwise(days) if (a.year, a.month) != (b.year, b.month)]
+        quiet = sum(min(gap, 31) for gap in turns)
+        share = quiet / (quiet + len(turns)) if turns and quiet else 0.0
+        end = month_end(self.last.year, self.last.month)
+        silence = (min(end, self.city.as_of) - self.last).days
+        return self.last if round(share**silence, 6) <= 0.05 else end
 
     def run_up(self, by_day: Mapping[dt.date, Sequence[int]]) -> list[tuple[int, int]]:
         """Sums over the days before the first, the second … of the KPI."""

@@ -147,6 +147,20 @@ def test_a_unit_that_ends_between_two_nights_is_in_no_state_from_then_on(days_la
     assert_same_as_anew({"stock": KINDS["stock"]}, nights, lives={"s1": (LONG_AGO, ended)})
 
 
+def test_a_feed_that_stops_and_goes_on_gives_every_night_what_that_night_alone_gives() -> None:
+    """On 2 September August is cut by the silence since 5 August; on the 4th the feed goes on, and August was quiet; then a day long ago is found."""
+    noise = random.Random(5)
+    stop = dt.date(2025, 8, 5)
+    before = counted(noise, "count", stop, 700, presence=1.0)
+    before = [row for row in before if row[2] <= stop]
+    after = [row for row in counted(noise, "count", dt.date(2025, 9, 10), 10, presence=1.0) if row[2] >= dt.date(2025, 9, 4)]
+    earlier: Count = ("count", "n1", dt.date(2022, 6, 24), "", 3, 0)
+    nights = [(dt.date(2025, 8, 5), before), (dt.date(2025, 9, 2), before), (dt.date(2025, 9, 4), [*before, *after])]
+    for n in range(2, 4):
+        assert_same_as_anew({"count": KINDS["count"]}, nights[:n])
+    assert_same_as_anew({"count": KINDS["count"]}, [*nights, (dt.date(2025, 9, 5), [earlier, *before, *after])])
+
+
 @pytest.mark.parametrize("days_earlier", [0, 3])
 def test_a_night_on_which_nothing_was_counted_builds_too(days_earlier: int) -> None:
     last = dt.date(2025, 9, 7)

@@ -140,6 +140,67 @@ def test_a_figure_that_is_first_counted_late_in_its_family_has_whole_months() ->
     assert elsewhere("numerator, is_complete", kpi_id="K", grain="month", period_start=D(2025, 5, 1)) == (1, False)
 
 
+def test_a_feed_that_stopped_within_a_month_or_week_completes_neither() -> None:
+    """It stopped on Tuesday, 5 August 2025; the night is 2 September."""
+    ask = built(D(2025, 9, 2), daily(D(2023, 1, 1), D(2025, 8, 5), 100))
+    columns = "numerator, is_complete, yoy_verdict, pop_verdict"
+    assert ask(columns, grain="month", period_start=D(2025, 7, 1)) == (3100, True, NO_CLEAR_CHANGE, NO_CLEAR_CHANGE)
+    assert ask(columns, grain="month", period_start=D(2025, 8, 1)) == (500, False, None, None)
+    assert ask(columns, grain="week", period_start=D(2025, 8, 4)) == (200, False, None, None)
+    assert ask("yoy_ratio", grain="month", period_start=D(2025, 8, 1)) == (1.0,), "compared by the five days that there were"
+
+
+def test_a_feed_a_day_behind_completes_a_month_a_day_later() -> None:
+    counts = daily(D(2024, 1, 1), D(2025, 8, 31), 100)
+    for night, complete in ((D(2025, 8, 31), False), (D(2025, 9, 1), True)):
+        ask = built(night, [row for row in counts if row[2] < night])
+        assert ask("is_complete", grain="month", period_start=D(2025, 8, 1)) == (complete,)
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        [D(year, 8, 5) for year in (2022, 2023, 2024, 2025)],
+        [D(2024, 5, 30), D(2024, 6, 2), D(2024, 9, 30), D(2025, 3, 1), D(2025, 8, 5)],
+        [D(2025, 6, 10), D(2025, 8, 5)],
+    ],
+    ids=["once a year", "now and then", "twice"],
+)
+def test_quiet_ends_of_months_are_usual_where_events_are_rare(days: list[dt.date]) -> None:
+    ask = built(D(2025, 9, 2), [("K", "city", day, "", 1, 0) for day in days])
+    assert ask("is_complete", grain="month", period_start=D(2025, 8, 1)) == (True,)
+
+
+@pytest.mark.parametrize(("last", "complete"), [(D(2025, 8, 28), True), (D(2025, 8, 24), True), (D(2025, 8, 14), False)])
+def test_how_long_a_family_may_be_quiet_depends_on_how_it_counts(last: dt.date, complete: bool) -> None:
+    """Counted on Thursdays and Sundays: a week without is nothing, seventeen days are."""
+    counts = [row for row in daily(D(2024, 1, 1), last, 4) if row[2].weekday() in (3, 6)]
+    ask = built(D(2025, 9, 2), counts)
+    assert ask("is_complete", grain="month", period_start=D(2025, 8, 1)) == (complete,)
+
+
+def test_one_outage_or_one_wrong_date_long_ago_excuses_no_other() -> None:
+    outage = [row for row in daily(D(2023, 1, 1), D(2025, 8, 5), 100) if not D(2024, 3, 5) < row[2] < D(2024, 4, 20)]
+    for counts in (outage, [("K", "city", D(1970, 1, 1), "", 1, 0), *daily(D(2023, 1, 1), D(2025, 8, 5), 100)]):
+        ask = built(D(2025, 9, 2), counts)
+        assert ask("is_complete", grain="month", period_start=D(2025, 8, 1)) == (False,)
+
+
+def test_what_is_delivered_by_the_month_says_nothing_of_a_nightly_feed() -> None:
+    """COM-1 comes once a month and is dated by its end; the feed of K, of the same family, stopped on 5 August."""
+    monthly = [("COM-1", "city", D(2025, month, 28), "", 4, 0) for month in range(1, 9)]
+    ask = built(D(2025, 9, 2), [*daily(D(2025, 1, 1), D(2025, 8, 5), 9), *monthly], catalogue={"K": {}, "COM-1": {}})
+    assert ask("numerator, is_complete", kpi_id="K", grain="month", period_start=D(2025, 8, 1)) == (45, False)
+    assert ask("numerator, is_complete", kpi_id="COM-1", grain="month", period_start=D(2025, 8, 1)) == (4, True)
+
+
+def test_a_stock_is_known_at_the_end_of_the_month_in_which_it_is_first_reported_and_not_where_reports_stop() -> None:
+    counts = daily(D(2025, 6, 30), D(2025, 8, 5), 100)
+    for rule, complete in (("last", [True, True, False]), ("sum", [False, True, False])):
+        ask = built(D(2025, 9, 2), counts, {"time_rule": rule})
+        assert [row[0] for row in ask("is_complete", grain="month")] == complete
+
+
 def test_to_date_figures_end_with_each_month_and_are_judged_there() -> None:
     ask = built(D(2025, 8, 10), daily(D(2024, 1, 1), D(2025, 8, 10), lambda day: 12 if day.year == 2024 else 6))
     rows = ask("period_start, period_end, numerator, yoy_value, is_complete, yoy_verdict", grain="ytd")

@@ -5,22 +5,38 @@
   delivered): by day they would outnumber the figures many times over, and stay in fct_kpi_count. Days and weeks go back ten years: one
   row with a wrong date must not fill a century of days with zeros.
   What is known by day is covered from the first day on which its family was counted: the month in which a nightly feed began is no whole
-  month. Its family are the KPIs of its product and root that are known by day.
+  month (a stock is the last state of its period, whatever was before). It is covered to the end of the last month counted, quiet days included, unless the family is hardly ever quiet for so long: then to
+  the last day counted. Its family are the KPIs of its product and root that are known by day. How quiet it is shows where one counted month
+  ends and the next begins; from a month on, a gap says no more (it may be a wrong date).
 -#}
 {% set days_kept_by_day = 3653 -%}
+{% set longest_gap = 31 -%}
+{% set least_chance = 0.05 -%}
 {% set comparisons = ['yoy', 'pop'] -%}
-with counted as (
+with counted_in_month as (
     select
         counted_month.kpi_id,
         dim_unit.root_code,
+        counted_month.month_no,
         min(counted_month.first_day) as first_day,
         max(counted_month.last_day) as last_day,
-        min(dim_unit.group_name) as group_name,
-        min(night.as_of) as as_of
+        min(dim_unit.group_name) as group_name
     from {{ ref('int_kpi_count_month') }} as counted_month
     inner join {{ ref('dim_unit') }} as dim_unit on counted_month.unit_code = dim_unit.unit_code
+    group by counted_month.kpi_id, dim_unit.root_code, counted_month.month_no
+),
+
+counted as (
+    select
+        counted_in_month.kpi_id,
+        counted_in_month.root_code,
+        min(counted_in_month.first_day) as first_day,
+        max(counted_in_month.last_day) as last_day,
+        min(counted_in_month.group_name) as group_name,
+        min(night.as_of) as as_of
+    from counted_in_month
     cross join {{ source('control', 'night') }} as night
-    group by counted_month.kpi_id, dim_unit.root_code
+    group by counted_in_month.kpi_id, counted_in_month.root_code
 ),
 
 scope as (
@@ -32,7 +48,7 @@ scope as (
         catalogue.time_rule,
         cast(catalogue.maturity_days as integer) as maturity_days,
         {{ day_number('counted.first_day') }} as first_no,
-        {{ day_number('max(counted.last_day) over (partition by catalogue.product, counted.root_code)') }} as last_no,
+        {{ day_number('max(counted.last_day) over (partition by catalogue.product, counted.root_code)') }} as product_last_no,
         {{ day_number('counted.as_of') }} as as_of_no,
         coalesce(root_calendar.calendar, group_calendar.calendar, 'plain') as calendar,
         greatest(
@@ -59,21 +75,74 @@ pattern as (
     from {{ ref('int_period_day') }}
 ),
 
-begun_scope as (
+family_month as (
     select
-        scope.*,
-        min(first_no) over (partition by product, root_code, is_known_by_day) as family_first_no
-    from scope
+        scope.product,
+        scope.root_code,
+        counted_in_month.month_no,
+        {{ day_number('min(counted_in_month.first_day)') }} as first_no,
+        {{ day_number('max(counted_in_month.last_day)') }} as last_no
+    from counted_in_month
+    inner join scope on counted_in_month.kpi_id = scope.kpi_id and counted_in_month.root_code = scope.root_code
+    where scope.is_known_by_day
+    group by scope.product, scope.root_code, counted_in_month.month_no
 ),
 
-{#- Deliveries by month or by year cover the whole of it; days of a nightly feed count as covering their month, quiet days included. #}
+turned_month as (
+    select
+        family_month.*,
+        lag(last_no) over (partition by product, root_code order by month_no) as earlier_no
+    from family_month
+),
+
+family_quiet as (
+    select
+        product,
+        root_code,
+        first_no,
+        last_no,
+        case when earlier_no is not null then least(first_no - earlier_no - 1, {{ longest_gap }}) end as quiet_days
+    from turned_month
+),
+
+family as (
+    select
+        product,
+        root_code,
+        min(first_no) as first_no,
+        max(last_no) as last_no,
+        coalesce(sum(quiet_days) / cast(nullif(sum(quiet_days) + count(quiet_days), 0) as double), 0e0) as quiet_share
+    from family_quiet
+    group by product, root_code
+),
+
+scope_of_family as (
+    select
+        scope.*,
+        family.first_no as family_first_no,
+        family.quiet_share,
+        coalesce(family.last_no, scope.product_last_no) as last_no
+    from scope
+    left join family on scope.product = family.product and scope.root_code = family.root_code and scope.is_known_by_day
+),
+
+{#- Deliveries by month or by year cover the whole of it. #}
 covered_scope as (
     select
         scope.*,
         coalesce(own_pattern.pattern_no, any_pattern.pattern_no) * 1000000 as pattern_key,
-        case when scope.is_known_by_day then greatest(first_cover.first_no, scope.family_first_no) else first_cover.first_no end as covered_from,
-        last_cover.last_no as covered_to
-    from begun_scope as scope
+        case
+            when scope.is_known_by_day and scope.time_rule <> 'last' then greatest(first_cover.first_no, scope.family_first_no)
+            else first_cover.first_no
+        end as covered_from,
+        case
+            when
+                scope.is_known_by_day
+                and round(power(scope.quiet_share, least(last_cover.last_no, scope.as_of_no) - scope.last_no), 6) <= {{ least_chance }}
+                then scope.last_no
+            else last_cover.last_no
+        end as covered_to
+    from scope_of_family as scope
     left join pattern as own_pattern on scope.calendar = own_pattern.calendar and scope.product = own_pattern.product
     inner join pattern as any_pattern on scope.calendar = any_pattern.calendar and any_pattern.product = 'any'
     inner join {{ ref('int_period') }} as first_cover
