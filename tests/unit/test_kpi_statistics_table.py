@@ -726,6 +726,10 @@ def test_a_unit_that_takes_another_over_has_a_break(moves: list[tuple[str, str, 
         ("north", 600, NO_CLEAR_CHANGE, False),
     ]
     assert ask("max(period_end)", unit_code="a", grain="month") == (D(2025, 5, 31),)
+    july = {"unit_code": "b", "grain": "month", "period_start": D(2025, 7, 1)}
+    assert ask("numerator, pop_verdict, yoy_verdict, series_break", **july) == (620, NO_CLEAR_CHANGE, None, True), (
+        "June and July are the heir's"
+    )
 
 
 def test_a_role_that_moves_breaks_the_series_of_that_role_on_either_side_of_the_move() -> None:

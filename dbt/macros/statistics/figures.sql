@@ -60,7 +60,7 @@ inner join {{ ref('int_kpi_link') }} as link
         cast(period.{{ side }}_days as double) as {{ side }}_days,
         cast(period.{{ side }}_weight as double) as {{ side }}_weight,
         period.{{ side }}_is_matured as {{ side }}_is_comparable,
-        period.{{ side }}_is_complete and not period.{{ side }}_is_torn and broken.figure_key is null as {{ side }}_is_judged
+        period.{{ side }}_is_complete and not period.{{ side }}_is_torn and not coalesce(broken.{{ side }}_is_broken, false) as {{ side }}_is_judged
         {%- if method != 'other' %},
         coalesce(spread.{{ side }}_dispersion, 1e0) as {{ side }}_dispersion
         {%- endif %}

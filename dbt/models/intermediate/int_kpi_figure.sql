@@ -1,6 +1,7 @@
 {#-
   Every figure with its limits and its two comparisons, in numbers: a year earlier (yoy) and the period before (pop). Three methods:
   counts are compared by their rates, shares by their difference, and the rest (scores, money, points, means, stocks) as far as they allow.
+  A change of the unit takes the verdict from those of the two that reach across it.
   A yoy exposure is days, a pop exposure weighted days; rates and ratios bring their own.
 -#}
 {{ config(materialized='redone_rows' if target.type == 'duckdb' else 'table') }}
@@ -8,7 +9,11 @@
 {% set figures = 'redone_value' if builds_on_last() else ref('int_kpi_value') -%}
 {% set priors = 'value_read' if builds_on_last() else ref('int_kpi_value') -%}
 with broken as (
-    select distinct {{ figure_key('series.series_id', 'period.period_id') }} as figure_key
+    select
+        {{ figure_key('series.series_id', 'period.period_id') }} as figure_key
+        {%- for side in comparisons %},
+        max(case when changed.changed_on > period.{{ side }}_period_start then 1 else 0 end) = 1 as {{ side }}_is_broken
+        {%- endfor %}
     from {{ ref('int_kpi_unit_change') }} as changed
     inner join {{ ref('int_kpi_series') }} as series
         on changed.unit_code = series.unit_code and (changed.role is null or changed.role = series.unit_role)
@@ -17,6 +22,7 @@ with broken as (
             series.scope_id = period.scope_id
             and changed.changed_on > coalesce(period.yoy_period_start, period.pop_period_start)
             and changed.changed_on <= period.period_end
+    group by {{ figure_key('series.series_id', 'period.period_id') }}
 ),
 
 {% if builds_on_last() -%}
