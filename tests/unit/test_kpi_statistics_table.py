@@ -732,6 +732,57 @@ def test_a_unit_that_takes_another_over_has_a_break(moves: list[tuple[str, str, 
     )
 
 
+def test_a_unit_that_opens_or_closes_within_a_period_is_not_judged_by_it() -> None:
+    """Station a closed on 22 October 2023, b opened on 12 June 2024; c and the city live on."""
+    closed, opened = D(2023, 10, 22), D(2024, 6, 12)
+    counts = [
+        *daily(D(2023, 1, 1), closed - DAY, 10, unit="a"),
+        *daily(opened, D(2025, 8, 31), 10, unit="b"),
+        *daily(D(2023, 1, 1), D(2025, 8, 31), 50, unit="c"),
+    ]
+    ask = built(D(2025, 8, 31), counts, parents=PARENTS, lives={"a": (FIRST, closed), "b": (opened, None)})
+
+    def found(unit: str, grain: str, start: dt.date) -> Any:
+        return ask("series_break, pop_verdict, yoy_verdict", unit_code=unit, grain=grain, period_start=start)
+
+    assert found("a", "month", D(2023, 9, 1)) == (False, NO_CLEAR_CHANGE, None)
+    assert found("a", "month", D(2023, 10, 1)) == (True, None, None)
+    assert found("a", "quarter", D(2023, 10, 1)) == (True, None, None)
+    assert found("b", "month", D(2024, 6, 1)) == (True, None, None)
+    assert found("b", "month", D(2024, 7, 1)) == (True, None, None), "July has more days of it than June"
+    assert found("b", "month", D(2024, 8, 1)) == (True, NO_CLEAR_CHANGE, None), "the August before is the one it had not begun in"
+    assert found("b", "month", D(2025, 6, 1))[::2] == (True, None), "so has the June after"
+    assert found("b", "month", D(2025, 7, 1))[::2] == (False, NO_CLEAR_CHANGE)
+    for unit in ("c", "south", "city"):
+        assert found(unit, "month", D(2023, 10, 1))[:2] == (False, NO_CLEAR_CHANGE)
+        assert found(unit, "month", D(2024, 7, 1)) == (False, NO_CLEAR_CHANGE, NO_CLEAR_CHANGE)
+
+
+def test_a_unit_that_is_over_when_a_period_ends_leaves_no_break() -> None:
+    closed = D(2025, 7, 1)
+    counts = [*daily(D(2025, 1, 1), closed - DAY, 10, unit="a"), *daily(D(2025, 1, 1), D(2025, 8, 31), 50, unit="c")]
+    ask = built(D(2025, 8, 31), counts, parents=PARENTS, lives={"a": (FIRST, closed)})
+    assert ask("series_break, pop_verdict", unit_code="a", grain="month", period_start=D(2025, 6, 1)) == (False, NO_CLEAR_CHANGE)
+
+
+@pytest.mark.parametrize("moves", [[], CLOSED_UNIT_STAYS_PLACED], ids=["placement ends with the unit", "placement covers all time"])
+def test_a_county_that_loses_a_station_to_another_has_a_break_too(moves: list[tuple[str, str, dt.date, dt.date]]) -> None:
+    """Station c, of the south, takes over a, of the north: both counties break, the city does not."""
+    counts = [
+        *daily(D(2025, 1, 1), MOVED - DAY, 10, unit="a"),
+        *daily(D(2025, 1, 1), D(2025, 7, 31), 10, unit="b"),
+        *daily(D(2025, 1, 1), D(2025, 7, 31), lambda day: 20 if day >= MOVED else 10, unit="c"),
+    ]
+    ask = built(D(2025, 7, 31), counts, parents=PARENTS, moves=moves, lives={"a": (FIRST, MOVED)}, heirs=[("a", "c", MOVED)])
+    assert ask("unit_code, pop_verdict, series_break", grain="month", period_start=MOVED) == [
+        ("b", NO_CLEAR_CHANGE, False),
+        ("c", None, True),
+        ("city", NO_CLEAR_CHANGE, False),
+        ("north", None, True),
+        ("south", None, True),
+    ]
+
+
 def test_a_role_that_moves_breaks_the_series_of_that_role_on_either_side_of_the_move() -> None:
     """The responding role goes from a to c, in another county: both and their counties break, for figures by responding unit only."""
     counts = [(kpi_id, unit, *row[2:]) for kpi_id in "KJ" for unit in "abc" for row in daily(D(2025, 4, 1), D(2025, 7, 31), 10)]

@@ -11,7 +11,10 @@ with leaf_link as (
     inner join {{ ref('dim_unit') }} as dim_unit on link.unit_code = dim_unit.unit_code and dim_unit.is_leaf
 ),
 
-{#- Days on which the make-up of a unit changed: a leaf that lives on came under it or left it, or it took another unit over. #}
+{#-
+  Days on which the make-up of a unit changed: a leaf that lives on came under it or left it, it took another unit over or lost one to an heir
+  that stands elsewhere, or it opened or closed itself: then the period around has fewer days of it than others.
+#}
 boundary_change as (
     select
         link.unit_code,
@@ -54,6 +57,28 @@ boundary_change as (
             and heir.valid_from > former.valid_from
             and heir.valid_from <= former.valid_to
     where heir.leaf_code not in (heir.unit_code, heir.unit_code || '.self') and former.unit_code is null
+    union
+    select
+        former.ancestor_code as unit_code,
+        heir.valid_from as changed_on
+    from {{ ref('int_unit_assignment') }} as heir
+    inner join {{ ref('unit_ancestor') }} as former
+        on heir.unit_code = former.unit_code and heir.valid_from > former.valid_from and heir.valid_from <= former.valid_to
+    left join leaf_link as heir_link
+        on
+            heir.leaf_code = heir_link.leaf_code
+            and former.ancestor_code = heir_link.unit_code
+            and heir.valid_from >= heir_link.valid_from
+            and heir.valid_from < heir_link.valid_to
+    where heir.leaf_code not in (heir.unit_code, heir.unit_code || '.self') and heir_link.leaf_code is null
+    {%- for day in ['valid_from', 'valid_to'] %}
+    union
+    select
+        unit_code,
+        {{ day }} as changed_on
+    from {{ ref('dim_unit') }}
+    where {{ day }} is not null
+    {%- endfor %}
 )
 
 select
