@@ -40,7 +40,7 @@ MODELS = (
     "int_flag_yoy",
     "int_flag_tested",
 )
-SEEDS = ("integrity_flag", "integrity_flag_term", "mediation_quota", "calendar_weight", "calendar_day", "spring_festival")
+SEEDS = ("integrity_flag", "integrity_flag_term", "kpi_catalogue", "mediation_quota", "calendar_weight", "calendar_day", "spring_festival")
 YEARS = (2024, 2025)
 AS_OF = dt.date(2026, 6, 30)
 STATIONS = 12
@@ -144,8 +144,17 @@ def _seed_types() -> dict[str, dict[str, str]]:
     return declared
 
 
-def run_flags(models: Mapping[str, str], counts: pa.Table, parents: Mapping[str, str | None], as_of: dt.date = AS_OF) -> pa.Table:
-    """``int_flag_tested`` made of rows of ``fct_kpi_count``; ``parents`` are child → parent, a station under its city."""
+def run_flags(
+    models: Mapping[str, str],
+    counts: pa.Table,
+    parents: Mapping[str, str | None],
+    as_of: dt.date = AS_OF,
+    changes: Sequence[tuple[str, dt.date, str | None]] = (),
+) -> pa.Table:
+    """``int_flag_tested`` made of rows of ``fct_kpi_count``; ``parents`` are child → parent, a station under its city.
+
+    ``changes`` are units, the days on which they changed and the role concerned, if it is one alone.
+    """
     with duckdb.connect() as connection:
         connection.execute("attach ':memory:' as candidate")
         connection.execute("create schema candidate.control")
@@ -168,6 +177,9 @@ def run_flags(models: Mapping[str, str], counts: pa.Table, parents: Mapping[str,
             "select unit_code, unnest([unit_code, root_code]) as ancestor_code, date '1900-01-01' as valid_from, date '9999-12-31' as valid_to "
             "from units where unit_level = 'station'"
         )
+        connection.execute("create table candidate.main.int_kpi_unit_change (unit_code varchar, changed_on date, role varchar)")
+        for change in changes:
+            connection.execute("insert into candidate.main.int_kpi_unit_change values (?, ?, ?)", change)
         connection.register("counts", counts)
         connection.execute("create table candidate.main.fct_kpi_count as select * from counts")
         for name in MODELS:

@@ -6,7 +6,7 @@ import csv
 import datetime as dt
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return integrity.compile_models(tmp_path_factory.mktemp("compiled"))
 
 
-def flags(models: Mapping[str, str], rows: Iterable[Row], stations: int, as_of: dt.date) -> dict[tuple[str, str, dt.date], dict[str, Any]]:
+def flags(
+    models: Mapping[str, str], rows: Iterable[Row], stations: int, as_of: dt.date, changes: Sequence[tuple[str, dt.date, str | None]] = ()
+) -> dict[tuple[str, str, dt.date], dict[str, Any]]:
     """Results by flag, unit and end of period, of one city with stations S0, S1 …"""
     columns = list(zip(*rows, strict=True))
     names = ("kpi_id", "unit_code", "day", "cell", "numerator", "denominator")
     parents: dict[str, str | None] = {"C": None, **{f"S{n}": "C" for n in range(stations)}}
-    found = integrity.run_flags(models, pa.table(dict(zip(names, map(list, columns), strict=True))), parents, as_of)
+    found = integrity.run_flags(models, pa.table(dict(zip(names, map(list, columns), strict=True))), parents, as_of, changes)
     return {(row["flag_id"], row["unit_code"], row["period_end"]): row for row in found.to_pylist()}
 
 
@@ -182,6 +184,49 @@ def test_a_count_against_the_units_own_year_before(models: Mapping[str, str]) ->
     exact = stats.binom.sf(32, 33 + sum(base), 181 / (366 + 181))
     assert row["p_value"] == pytest.approx(max(exact, stats.t.sf(z, 11)), rel=2e-3)
     assert row["trials"] == 181 and row["expected"] == pytest.approx(181 * rate)
+
+
+@pytest.mark.parametrize(
+    ("changed", "role", "tested"),
+    [
+        ((2025, 1, 1), None, {2026}),
+        ((2024, 3, 20), None, {2026}),
+        ((2024, 1, 1), None, {2025, 2026}),
+        ((2025, 6, 30), None, set()),
+        ((2025, 7, 1), None, {2025}),
+        ((2025, 1, 1), "jurisdiction", {2026}),
+        ((2025, 1, 1), "responding", {2025, 2026}),
+    ],
+)
+def test_a_unit_that_changed_since_is_not_measured_by_what_it_was(
+    models: Mapping[str, str], changed: tuple[int, int, int], role: str | None, tested: set[int]
+) -> None:
+    """On 1 January 2025 S0 takes over a station of its own size: twice as many forms and deletions are no more deletions than before."""
+    base = [10, 8, 12, 9, 11, 10, 10, 7, 13, 10, 9, 11]
+    rows = [in_month(m, "INT-4.deleted", "S0", "", x, 1000) for m, x in enumerate(base, 1)]
+    rows += [in_month(m, "INT-4.deleted", "S0", "", 2 * x, 2000, year) for year in (2025, 2026) for m, x in enumerate(base, 1)]
+    found = flags(models, rows, 1, dt.date(2026, 12, 31), [("S0", dt.date(*changed), role)])
+    ends = {2025: dt.date(2025, 6, 30), 2026: dt.date(2026, 6, 30)}
+    assert {year for year, end in ends.items() if ("deleted_chart", "S0", end) in found} == tested
+    if 2026 in tested and 2025 not in tested:
+        assert not found["deleted_chart", "S0", ends[2026]]["is_flagged"]
+    unknown = flags(models, rows, 1, dt.date(2026, 12, 31))
+    assert unknown["deleted_chart", "S0", ends[2025]]["is_flagged"], "not knowing of the change, the flag is raised"
+
+
+def test_a_change_of_the_unit_is_no_change_from_a_year_earlier(models: Mapping[str, str]) -> None:
+    """S0 gives half of its area away on 1 January 2025: filings halve, clearances a little less."""
+    rows = []
+    for unit in ("S0", "S1"):
+        rows += [in_month(m, k, unit, "", 30, 0 if k == "CR-5" else 100) for m in range(1, 13) for k in ("CR-1", "CR-5")]
+        rows += [in_month(m, k, unit, "", 20, 0 if k == "CR-5" else 50, 2025) for m in range(1, 13) for k in ("CR-1", "CR-5")]
+    rows += [in_month(m, "INC-3.converted", f"S{n}", "", 200, 1000, year) for n in range(6) for year in (2024, 2025) for m in range(1, 13)]
+    found = flags(models, rows, 6, LATER, [("S0", dt.date(2025, 1, 1), None)])
+    for flag in ("ratio_without_work", "conversion_fall"):
+        tested = {unit for flag_id, unit, end in found if flag_id == flag and end == dt.date(2025, 6, 30)}
+        assert "S0" not in tested and "S1" in tested
+    assert found["conversion_fall", "S1", dt.date(2025, 6, 30)]["compared_with"] == 4
+    assert found["conversion_funnel", "S0", dt.date(2025, 6, 30)]["compared_with"] == 5, "beside others it is looked at as ever"
 
 
 def test_a_change_from_a_year_earlier_against_the_change_of_peers(models: Mapping[str, str]) -> None:

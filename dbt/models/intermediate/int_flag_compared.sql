@@ -67,7 +67,11 @@ windowed as (
         earlier.trials as other_trials
     from {{ ref('int_flag_window') }} as own
     inner join {{ ref('int_flag_window') }} as earlier
-        on own.flag_id = earlier.flag_id and own.unit_code = earlier.unit_code and own.last_month_no - 12 = earlier.last_month_no
+        on
+            own.flag_id = earlier.flag_id
+            and own.unit_code = earlier.unit_code
+            and own.last_month_no - 12 = earlier.last_month_no
+            and own.alike_since_no <= earlier.first_month_no
     where own.method = 'change'
 ),
 

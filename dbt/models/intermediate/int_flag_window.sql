@@ -1,7 +1,8 @@
 {#-
   What each flag counts, by unit and period: the months of its window up to the end of the period. Only periods that are over and matured, and
   whose window lies within what the root delivered (and after the year that
-  is its baseline); only real units of the levels that the flag is for.
+  is its baseline); only real units of the levels that the flag is for. A unit that was made up otherwise, or had another responsibility, in
+  its baseline is no measure of itself: no window then. alike_since_no is the first month from which on it was what it was in the window.
 -#}
 with month_length as (
     select
@@ -48,6 +49,36 @@ window_end as (
         on period.grain_no = case flag.grain when 'month' then 3 else 4 end
     cross join {{ source('control', 'night') }} as night
     where period.ends_no + flag.maturity_days <= {{ day_number('night.as_of') }}
+),
+
+figure_role as (
+    select distinct
+        term.figure,
+        catalogue.unit_role
+    from {{ ref('integrity_flag_term') }} as term
+    inner join {{ ref('kpi_catalogue') }} as catalogue on term.kpi_id = catalogue.kpi_id
+),
+
+unit_change as (
+    select
+        figure_role.figure,
+        changed.unit_code,
+        changed.changed_on,
+        {{ month_number(day_from_number(day_number('changed.changed_on') ~ ' - 1')) }} + 1 as alike_since_no
+    from {{ ref('int_kpi_unit_change') }} as changed
+    inner join figure_role on changed.role is null or changed.role = figure_role.unit_role
+    where changed.changed_on > (select min(period_start) from window_end)
+),
+
+window_change as (
+    select
+        window_end.flag_id,
+        window_end.period_id,
+        unit_change.unit_code,
+        max(unit_change.alike_since_no) as alike_since_no
+    from window_end
+    inner join unit_change on window_end.figure = unit_change.figure and unit_change.changed_on <= window_end.period_end
+    group by window_end.flag_id, window_end.period_id, unit_change.unit_code
 )
 
 select
@@ -69,6 +100,8 @@ select
     window_end.period_end,
     window_end.year_no,
     window_end.last_month_no,
+    window_end.last_month_no - window_end.window_months + 1 as first_month_no,
+    coalesce(window_change.alike_since_no, 0) as alike_since_no,
     cast(sum(unit_month.days) as integer) as days,
     cast(sum(unit_month.observed) as bigint) as observed,
     cast(sum(unit_month.trials) as bigint) as trials,
@@ -83,8 +116,14 @@ inner join unit_month
         and unit_month.month_no between window_end.last_month_no - window_end.window_months + 1 and window_end.last_month_no
         and window_end.last_month_no - window_end.window_months + 1 >= unit_month.first_month_no
         and (window_end.reference <> 'baseline' or window_end.last_month_no - window_end.window_months >= window_end.year_no * 12)
+left join window_change
+    on
+        window_end.flag_id = window_change.flag_id
+        and window_end.period_id = window_change.period_id
+        and unit_month.unit_code = window_change.unit_code
 where
     not unit_month.is_pseudo
+    and (window_end.reference <> 'baseline' or coalesce(window_change.alike_since_no, 0) <= (window_end.year_no - 1) * 12 + 1)
     and '|' || window_end.unit_levels || '|' like '%|' || unit_month.unit_level || '|%'
 group by
     window_end.flag_id,
@@ -104,4 +143,6 @@ group by
     window_end.period_start,
     window_end.period_end,
     window_end.year_no,
-    window_end.last_month_no
+    window_end.last_month_no,
+    window_end.window_months,
+    window_change.alike_since_no
