@@ -332,7 +332,7 @@ def test_shares_of_all_or_nothing_ask_the_exact_test() -> None:
 
 @pytest.mark.parametrize(("before", "after"), [((0, 5), (0, 70)), ((5, 5), (70, 70))], ids=["none of both", "all of both"])
 def test_shares_that_stay_at_the_end_of_the_scale_have_not_changed(before: tuple[int, int], after: tuple[int, int]) -> None:
-    counts = shares([(D(2025, 5, 9), "", *before), (D(2025, 6, 9), "", *after)])
+    counts = shares([(D(2025, 5, 1), "", *before), (D(2025, 6, 9), "", *after)])
     ask = built(D(2025, 6, 30), counts, {"kind": "proportion"})
     ratio, lower, upper, z, verdict = ask(
         "pop_ratio, pop_lower95, pop_upper95, pop_z, pop_verdict", grain="month", period_start=D(2025, 6, 1)
@@ -351,7 +351,7 @@ def test_rates_carry_exact_poisson_limits_and_compare_by_their_own_exposure() ->
 
 
 def test_ratios_have_no_interval_and_are_not_clipped() -> None:
-    counts = shares([(D(2025, 5, 9), "", 100, 80), (D(2025, 6, 9), "", 40, 80)])
+    counts = shares([(D(2025, 5, 1), "", 100, 80), (D(2025, 6, 9), "", 40, 80)])
     ask = built(D(2025, 6, 30), counts, {"kind": "ratio"})
     assert ask("value, lower95, upper95", grain="month", period_start=D(2025, 5, 1)) == (1.25, None, None)
     june = ask("pop_ratio, pop_lower95, pop_upper95, pop_verdict", grain="month", period_start=D(2025, 6, 1))
@@ -360,14 +360,14 @@ def test_ratios_have_no_interval_and_are_not_clipped() -> None:
 
 def test_both_counts_of_a_ratio_stray() -> None:
     """Cleared 100, then 60, of 80 filed each: z of √100 - √60 was 3.2 as if the 80 were fixed; the 80 filed stray as well."""
-    counts = shares([(D(2025, 5, 9), "", 100, 80), (D(2025, 6, 9), "", 60, 80)])
+    counts = shares([(D(2025, 5, 1), "", 100, 80), (D(2025, 6, 9), "", 60, 80)])
     ask = built(D(2025, 6, 30), counts, {"kind": "ratio"})
     z = 2 * (60**0.5 - 100**0.5) / 4**0.5
     assert rounded(ask("pop_z, pop_verdict", grain="month", period_start=D(2025, 6, 1)), 6) == (round(z, 6), NO_CLEAR_CHANGE)
 
 
 def test_means_are_compared_and_not_judged() -> None:
-    counts = shares([(D(2025, 5, 9), "", 60_000, 100), (D(2025, 6, 9), "", 30_000, 100)])
+    counts = shares([(D(2025, 5, 1), "", 60_000, 100), (D(2025, 6, 9), "", 30_000, 100)])
     ask = built(D(2025, 6, 30), counts, {"kind": "mean"})
     june = ask("value, lower95, pop_value, pop_ratio, pop_lower95, pop_z, pop_verdict", grain="month", period_start=D(2025, 6, 1))
     assert june == (300, None, 600, 0.5, None, None, None)
@@ -375,7 +375,7 @@ def test_means_are_compared_and_not_judged() -> None:
 
 def test_points_in_tenths_are_compared_by_the_day_and_not_judged() -> None:
     """3,900 tenths of a point are not 3,900 events: 390 points, then 350, were three standard deviations apart."""
-    counts = shares([(D(2025, 5, 31), "", 3_900, 0), (D(2025, 6, 30), "", 2_000, 0)])
+    counts = shares([(D(2025, 5, 1), "", 3_900, 0), (D(2025, 6, 30), "", 2_000, 0)])
     ask = built(D(2025, 6, 30), counts, {"value_scale": 0.1, "product": "other"})
     columns = "value, lower95, upper95, pop_value, round(pop_ratio, 6), pop_lower95, pop_upper95, pop_z, pop_verdict"
     ratio = round((200 / 30) / (390 / 31), 6)
@@ -390,7 +390,7 @@ def test_a_share_of_more_than_all_has_no_interval() -> None:
 def test_few_serious_cases_are_counts_and_no_rate() -> None:
     """Of nine homicides there is no share, and nothing is compared with one; of ten there is. Of nine other cases there is a share too."""
     counts = [
-        (kpi_id, "city", D(2025, month, 9), "", cleared, filed)
+        (kpi_id, "city", D(2025, month, 1), "", cleared, filed)
         for kpi_id in ("CR-3", "CR-2")
         for month, cleared, filed in ((4, 9, 10), (5, 2, 9), (6, 10, 10))
     ]
@@ -406,7 +406,7 @@ def test_few_serious_cases_are_counts_and_no_rate() -> None:
 
 
 def test_nothing_to_divide_by_is_no_figure() -> None:
-    ask = built(D(2025, 6, 30), shares([(D(2025, 5, 9), "", 3, 9), (D(2025, 6, 9), "", 0, 0)]), {"kind": "proportion"})
+    ask = built(D(2025, 6, 30), shares([(D(2025, 5, 1), "", 3, 9), (D(2025, 6, 9), "", 0, 0)]), {"kind": "proportion"})
     assert ask("numerator, value, lower95, pop_ratio, pop_z, pop_verdict", grain="month", period_start=D(2025, 6, 1)) == (
         0,
         None,
@@ -460,7 +460,7 @@ def reviews(day: dt.date, results: Iterable[tuple[int, bool]]) -> list[tuple[dt.
 def test_scores_of_unequal_weight_have_wilson_limits_at_the_effective_number() -> None:
     """Nine reviews of weight 5 pass and one of weight 10 fails, after ten that passed: (55)^2 / 325 = 9.3 answers, of which 45/55 passed."""
     before = [(5, True)] * 9 + [(10, True)]
-    counts = reviews(D(2025, 5, 31), before) + reviews(D(2025, 6, 30), [*before[:9], (10, False)])
+    counts = reviews(D(2025, 5, 1), before) + reviews(D(2025, 6, 30), [*before[:9], (10, False)])
     ask = built(D(2025, 6, 30), shares(counts), {"kind": "weighted"}, sums=("square",))
     effective = 55**2 / 325
     june = ask("lower95, upper95, pop_verdict", grain="month", period_start=D(2025, 6, 1))
@@ -482,7 +482,7 @@ def test_scores_change_by_a_difference() -> None:
 
 def test_a_few_scores_are_never_called() -> None:
     """One satisfied reply, then one dissatisfied and one half satisfied; the spread of the first alone is nothing, of both together it is not."""
-    counts = replies(D(2025, 5, 2), 1, 0, 0) + replies(D(2025, 6, 2), 0, 1, 1)
+    counts = replies(D(2025, 5, 1), 1, 0, 0) + replies(D(2025, 6, 2), 0, 1, 1)
     ask = built(D(2025, 6, 30), shares(counts), SATISFACTION)
     scores = [1, 0.5, 0]
     z = (0.25 - 1) / (statistics.pvariance(scores) * (1 + 1 / 2)) ** 0.5
@@ -491,7 +491,7 @@ def test_a_few_scores_are_never_called() -> None:
 
 def test_a_few_scores_that_are_all_alike_are_no_change_against_many() -> None:
     """Thirty satisfied replies after 2,000 of which nine in ten are: once in 24 months that is chance, and it was called a rise."""
-    counts = replies(D(2025, 5, 2), 1800, 0, 200) + replies(D(2025, 6, 2), 30, 0, 0) + replies(D(2025, 7, 2), 60, 0, 0)
+    counts = replies(D(2025, 5, 1), 1800, 0, 200) + replies(D(2025, 6, 2), 30, 0, 0) + replies(D(2025, 7, 2), 60, 0, 0)
     ask = built(D(2025, 7, 31), shares(counts), SATISFACTION)
     z = 0.1 / ((1830 / 2030) * (200 / 2030) * (1 / 30 + 1 / 2000)) ** 0.5
     assert rounded(ask("pop_z, pop_verdict", grain="month", period_start=D(2025, 6, 1)), 6) == (round(z, 6), NO_CLEAR_CHANGE)
@@ -501,11 +501,11 @@ def test_a_few_scores_that_are_all_alike_are_no_change_against_many() -> None:
 @pytest.mark.parametrize(("answers", "verdict"), [(29, NO_CLEAR_CHANGE), (30, "fall")])
 def test_scores_are_called_from_thirty_answers(answers: int, verdict: str) -> None:
     """By the effective number, where weights are unequal: n answers of weight 1 and as many of weight 1000 say hardly more than n."""
-    counts = replies(D(2025, 5, 2), answers, 0, 0) + replies(D(2025, 6, 2), 0, 0, 300)
+    counts = replies(D(2025, 5, 1), answers, 0, 0) + replies(D(2025, 6, 2), 0, 0, 300)
     ask = built(D(2025, 6, 30), shares(counts), SATISFACTION)
     assert ask("pop_verdict", grain="month", period_start=D(2025, 6, 1)) == (verdict,)
     before = [(1, True), (1000, True)] * answers
-    weighed = reviews(D(2025, 5, 31), before) + reviews(D(2025, 6, 30), [(1, False)] * 300)
+    weighed = reviews(D(2025, 5, 1), before) + reviews(D(2025, 6, 30), [(1, False)] * 300)
     ask = built(D(2025, 6, 30), shares(weighed), {"kind": "weighted"}, sums=("square",))
     assert ask("pop_verdict", grain="month", period_start=D(2025, 6, 1)) == (verdict,)
 
@@ -514,7 +514,7 @@ def test_scores_are_called_from_thirty_answers(answers: int, verdict: str) -> No
 def test_money_is_called_from_fifty_cases(cases: int, verdict: str) -> None:
     """Of so many cases in May and June, those of June lose a hundredth each."""
     counts = []
-    for day, yuan in ((D(2025, 5, 9), 76_000), (D(2025, 6, 9), 760)):
+    for day, yuan in ((D(2025, 5, 1), 76_000), (D(2025, 6, 9), 760)):
         counts += [(day, "", 100 * yuan * cases, cases), (day, "square_yuan:case", yuan * yuan * cases, 0)]
     ask = built(D(2025, 6, 30), shares(counts), {"kind": "amount", "value_scale": 0.01}, sums=("square_yuan",))
     z, found = ask("pop_z, pop_verdict", grain="month", period_start=D(2025, 6, 1))
@@ -538,7 +538,7 @@ def test_money_from_nothing_and_to_nothing_is_not_judged() -> None:
     """Without a case there is no sum to compare: no percentage from 0, and no call either way."""
     with_money, without = [("", 5_000, 2), ("square:case", 13_000_000, 0)], [("", 0, 0)]
     for before, after, ratio in ((without, with_money, None), (with_money, without, 0)):
-        counts = [(day, *cell) for day, cells in ((D(2025, 5, 9), before), (D(2025, 6, 9), after)) for cell in cells]
+        counts = [(day, *cell) for day, cells in ((D(2025, 5, 1), before), (D(2025, 6, 9), after)) for cell in cells]
         ask = built(D(2025, 6, 30), shares(counts), {"kind": "amount"})
         june = ask("pop_ratio, pop_lower95, pop_upper95, pop_z, pop_verdict", grain="month", period_start=D(2025, 6, 1))
         assert june == (ratio, None, None, None, None)
@@ -546,8 +546,8 @@ def test_money_from_nothing_and_to_nothing_is_not_judged() -> None:
 
 def test_deaths_that_come_in_clusters_have_wider_limits() -> None:
     """Twelve deaths in three accidents of four say as much as three events."""
-    plain = shares([(D(2025, 5, 9), "", 12, 0), (D(2025, 6, 9), "", 2, 0)])
-    clustered = [*plain, *shares([(D(2025, 5, 9), "square:accident", 48, 0), (D(2025, 6, 9), "square:accident", 2, 0)])]
+    plain = shares([(D(2025, 5, 1), "", 12, 0), (D(2025, 6, 9), "", 2, 0)])
+    clustered = [*plain, *shares([(D(2025, 5, 1), "square:accident", 48, 0), (D(2025, 6, 9), "square:accident", 2, 0)])]
     narrow, wide = (built(D(2025, 6, 30), counts, {"time_rule": "exposure"}) for counts in (plain, clustered))
     columns = "lower95, upper95, pop_z, pop_upper95"
     may = {"grain": "month", "period_start": D(2025, 5, 1)}
