@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 .PHONY: setup spark run ui test parity lint format lock clean
 .DEFAULT_GOAL := run
 
-# The manifest each time: the account of the nights may not be allowed to write it.
+# The manifest each time: the account of the nights may not be allowed to write it. A run and the UI parse by themselves where they may.
 setup: $(INSTALLED)
 	@$(BIN)/python -W ignore -c 'from dagster_project.defs.transform import ensure_manifest; ensure_manifest()'
 
@@ -32,12 +32,12 @@ $(VENV)/.spark: requirements-spark.lock requirements.lock
 	@touch $@
 
 # The fictional city: its deliveries are simulated once, then every night up to the last one is processed.
-run: setup
+run: $(INSTALLED)
 	@test -d $(POOL_HOME)/landing/call || $(BIN)/pool simulate --out $(POOL_HOME)/landing
 	@$(BIN)/pool run
 	@$(BIN)/pool status
 
-ui: setup
+ui: $(INSTALLED)
 	@$(BIN)/pool ui
 
 test: setup
@@ -56,7 +56,7 @@ lint: setup
 	@POOL_HOME=$(LINT) $(BIN)/dbt --quiet compile --no-introspect --project-dir dbt --profiles-dir dbt --target-path $(LINT)/target --log-path $(LINT)
 	@PYTHONWARNINGS=ignore $(BIN)/sqlfluff lint --processes 2 --disable-progress-bar $(LINT)/target/compiled/police_pool/models/*/*.sql
 
-format: setup
+format: $(INSTALLED)
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
 
