@@ -7,10 +7,11 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from dagster_project.alerts import alert_of_failure, deliver
 from dagster_project.audit import expectations
@@ -27,6 +28,9 @@ from dagster_project.ingest.receipts import Receipts
 from dagster_project.progress import PROGRESS
 from dagster_project.rights import create_private
 from dagster_project.settings import SettingsError, check_settings
+
+if TYPE_CHECKING:
+    from dagster import DagsterEvent
 
 INSTANCE_TEMPLATE = Path(__file__).resolve().parents[2] / "dagster.yaml"
 WORKSPACE = Path(__file__).resolve().parents[2] / "workspace.yaml"
@@ -221,12 +225,19 @@ def _outcome(home: Home, result: object) -> Outcome:
         for e in result.get_step_failure_events()
     ]
     if not result.success:
+        failures = failures or _why_no_step_ran(result.all_events)
         return Outcome(False, (*failures, f"run {result.run_id} failed; nothing was released, 'pool ui' shows its log"))
     release = current_release(home)
     if release is None:
         return Outcome(False, ("no release came out of this run",))
     held = tuple(name for name, product in release.manifest.products.items() if product.status != "fresh")
     return Outcome(True, tuple(release_lines(release)), held)
+
+
+def _why_no_step_ran(events: Iterable[DagsterEvent]) -> list[str]:
+    """The words of a run that failed before its first step: a resource that did not start, for one."""
+    failed = [e for e in events if e.event_type_value == "PIPELINE_FAILURE"]
+    return [error.to_string() if (error := e.job_failure_data.error) else e.message or "" for e in failed]
 
 
 def serve_ui(home: Home, port: int) -> NoReturn:

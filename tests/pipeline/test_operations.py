@@ -189,6 +189,20 @@ def test_a_run_that_fails_tells_of_it_by_itself(tmp_path: Path, monkeypatch: pyt
     assert f"{alerts.WEBHOOK} cannot be reached" in failed.lines[-1], "that somebody could not be told is said and changes nothing else"
 
 
+def test_a_run_that_fails_before_its_first_step_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Home.at(tmp_path / "home").ensure()
+    home.enable_groups(("open_data",))
+
+    def refuses(*_: Any) -> None:
+        raise RuntimeError("the home is held by nobody known")
+
+    monkeypatch.setattr(expectations.Worker, "start", lambda _: None)
+    monkeypatch.setattr(WholeRun, "setup_for_execution", refuses)
+    monkeypatch.setenv("POOL_HOME", str(home.root))
+    failed = process_nights(home, NIGHT, NIGHT)
+    assert not failed.succeeded and "held by nobody known" in failed.lines[0]
+
+
 def test_a_run_that_stops_outside_of_any_step_tells_of_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home, told = Home.at(tmp_path / "home").ensure(), tmp_path / "told.txt"
 
