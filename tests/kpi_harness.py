@@ -38,7 +38,7 @@ KEPT = ("int_kpi_count_month", "int_kpi_link", "int_kpi_series", "int_kpi_period
 REDONE = ("int_kpi_value", "int_kpi_stratum", "int_kpi_dispersion", "int_kpi_figure")
 CALENDAR_SEEDS: dict[str, dict[str, str]] = {
     "calendar_root": {},
-    "kpi_grain": {"is_counted_by_day": "boolean"},
+    "kpi_grain": {"is_counted_by_day": "boolean", "needs_delivery": "boolean"},
     "calendar_weight": {},
     "calendar_day": {"day": "date"},
     "cohort_horizon": {"horizon_days": "integer", "horizon_months": "integer", "least_cases": "integer"},

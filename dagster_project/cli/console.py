@@ -36,7 +36,7 @@ def home_of(home: Path | None, landing: Path | None = None) -> Home:
 def existing_home_of(home: Path | None, landing: Path | None = None) -> Home:
     """The home of a command that makes none: a name mistyped must not become one. Raises WrongPlaceError."""
     chosen = home_of(home, landing)
-    if not chosen.root.is_dir():
+    if not chosen.pool.is_dir() and not chosen.settings_file.exists():
         raise WrongPlaceError(f"there is no home at {chosen.root}: name another (--home or POOL_HOME), or make it with 'pool run'")
     return chosen.ensure()
 

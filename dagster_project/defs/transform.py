@@ -69,7 +69,7 @@ def ensure_manifest() -> Path:
                 (Path(draft) / PARSED_OF.name).replace(PARSED_OF)
         except OSError as problem:
             raise NotParsedError(
-                f"the dbt project changed since it was parsed, and {TARGET_FOLDER} cannot be written to ({problem.strerror}): "
+                f"the dbt project changed since it was parsed, and could not be parsed again into {TARGET_FOLDER} ({problem}): "
                 "run 'make setup' as the owner of the project"
             ) from None
     return MANIFEST

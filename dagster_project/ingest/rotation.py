@@ -60,12 +60,13 @@ def rotate(
         key = next_key(home, begun=rotation_begun(home))
         if former == [key.id] and rotation_begun(home) is None:
             raise HashKeyError(f"the pool is hashed under the key given, {key.id}, already: give the new key, then rotate")
-        left = [b for b in receipts.batches() if is_hashed(b) and b.key_id != key.id]
-        plans = _plans(home, by_id, entities, receipts, left)
-        if left and not cut_all and rotation_begun(home) is None and not any(b.batch_date in plans[b.source_id] for b in left):
+        hashed = [b for b in receipts.batches() if is_hashed(b)]
+        left = [b for b in hashed if b.key_id != key.id]
+        plans = _plans(home, by_id, entities, receipts, hashed)
+        if left and not cut_all and not any(b.batch_date in plans[b.source_id] for b in hashed):
             raise HashKeyError(
-                f"{home.landing} holds the files of none of the {len(left)} batches that are hashed, so that all of them would lose their "
-                "links for ever: name the folder of deliveries (--landing or POOL_LANDING), or say --cut-all; nothing was changed"
+                f"{home.landing} holds the files of none of the {len(hashed)} batches that are hashed, so that {len(left)} of them would lose "
+                "their links for ever: name the folder of deliveries (--landing or POOL_LANDING), or say --cut-all; no link was cut"
             )
         begin_rotation(home, key)
         record(home, "key", {"rotation": "begun", "from": former, "to": key.id})

@@ -149,6 +149,19 @@ def test_a_rotation_that_finds_no_delivery_changes_nothing_unless_all_links_are_
     assert [c.rows for c in done.cut] == [1] and bench.pool("id, party") == [("5", None)]
 
 
+def test_a_rotation_that_goes_on_without_its_deliveries_cuts_nothing_either(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as once:
+        once.setattr(rotation_module, "_hashed_again", killed)
+        with pytest.raises(KeyboardInterrupt):
+            rotate(bench.home, [CONTRACT], {"thing": ENTITY}, lambda _: None)
+    with pytest.raises(HashKeyError, match="no link was cut"):
+        rotate(Home.at(bench.home.root, bench.root / "elsewhere"), [CONTRACT], {"thing": ENTITY}, lambda _: None)
+    assert rotate(bench.home, [CONTRACT], {"thing": ENTITY}, lambda _: None).hashed_again > 0
+
+
 def test_a_rotation_to_the_key_of_the_pool_is_no_rotation(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KEY_VARIABLE, load_key(bench.home).master.hex())
     with pytest.raises(HashKeyError, match="already: give the new key"):

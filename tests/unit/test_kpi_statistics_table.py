@@ -150,6 +150,18 @@ def test_a_feed_that_stopped_within_a_month_or_week_completes_neither() -> None:
     assert ask("yoy_ratio", grain="month", period_start=D(2025, 8, 1)) == (1.0,), "compared by the five days that there were"
 
 
+@pytest.mark.parametrize("stock", [True, False], ids=["a stock of the register", "days without a record"])
+def test_what_a_register_counts_every_day_does_not_make_up_for_a_feed_that_stopped(stock: bool) -> None:
+    """Minutes online until 5 August; the register counts its devices, and the gaps of its gates, up to the night."""
+    unasked = "EQ-4.devices" if stock else "EQ-2.gap"
+    counts = daily(D(2023, 1, 1), D(2025, 8, 5), 100, kpi_id="EQ-1") + daily(D(2023, 1, 1), D(2025, 9, 2), 7, kpi_id=unasked)
+    equipment = {"product": "equipment"}
+    ask = built(D(2025, 9, 2), counts, catalogue={"EQ-1": equipment, unasked: equipment | ({"time_rule": "last"} if stock else {})})
+    months = ask("period_start, numerator, is_complete, pop_verdict", kpi_id="EQ-1", grain="month")
+    assert months[-3:] == [(D(2025, 7, 1), 3100, True, NO_CLEAR_CHANGE), (D(2025, 8, 1), 500, False, None), (D(2025, 9, 1), 0, False, None)]
+    assert ask("is_complete", kpi_id=unasked, grain="month", period_start=D(2025, 7, 1)) == (True,)
+
+
 def test_a_feed_a_day_behind_completes_a_month_a_day_later() -> None:
     counts = daily(D(2024, 1, 1), D(2025, 8, 31), 100)
     for night, complete in ((D(2025, 8, 31), False), (D(2025, 9, 1), True)):

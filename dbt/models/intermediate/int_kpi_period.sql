@@ -5,9 +5,10 @@
   delivered): by day they would outnumber the figures many times over, and stay in fct_kpi_count. Days and weeks go back ten years: one
   row with a wrong date must not fill a century of days with zeros.
   What is known by day is covered from the first day on which its family was counted: the month in which a nightly feed began is no whole
-  month (a stock is the last state of its period, whatever was before). It is covered to the end of the last month counted, quiet days included, unless the family is hardly ever quiet for so long: then to
-  the last day counted. Its family are the KPIs of its product and root that are known by day. How quiet it is shows where one counted month
-  ends and the next begins; from a month on, a gap says no more (it may be a wrong date).
+  month (a stock is the last state of its period, whatever was before). It is covered to the end of the last month counted, quiet days
+  included, unless the family is hardly ever quiet for so long: then to the last day counted. Its family are the KPIs of its product and
+  root that are known by day and need a delivery to be counted (what a register or the night itself adds to every day tells of no feed).
+  How quiet it is shows where one counted month ends and the next begins; from a month on, a gap says no more (it may be a wrong date).
 -#}
 {% set days_kept_by_day = 3653 -%}
 {% set longest_gap = 31 -%}
@@ -48,6 +49,7 @@ scope as (
         catalogue.time_rule,
         cast(catalogue.maturity_days as integer) as maturity_days,
         {{ day_number('counted.first_day') }} as first_no,
+        {{ day_number('counted.last_day') }} as own_last_no,
         {{ day_number('max(counted.last_day) over (partition by catalogue.product, counted.root_code)') }} as product_last_no,
         {{ day_number('counted.as_of') }} as as_of_no,
         coalesce(root_calendar.calendar, group_calendar.calendar, 'plain') as calendar,
@@ -57,6 +59,7 @@ scope as (
         ) as finest_grain_no,
         {{ grain_no("coalesce(root_calendar.finest_grain, group_calendar.finest_grain, 'day')") }} = 1
         and coalesce(kpi_grain.is_counted_by_day, true) as is_known_by_day,
+        coalesce(kpi_grain.needs_delivery, true) as needs_delivery,
         catalogue.product
     from counted
     inner join {{ ref('kpi_catalogue') }} as catalogue on counted.kpi_id = catalogue.kpi_id
@@ -84,7 +87,7 @@ family_month as (
         {{ day_number('max(counted_in_month.last_day)') }} as last_no
     from counted_in_month
     inner join scope on counted_in_month.kpi_id = scope.kpi_id and counted_in_month.root_code = scope.root_code
-    where scope.is_known_by_day
+    where scope.is_known_by_day and scope.needs_delivery
     group by scope.product, scope.root_code, counted_in_month.month_no
 ),
 
@@ -120,8 +123,13 @@ scope_of_family as (
     select
         scope.*,
         family.first_no as family_first_no,
+        family.last_no as family_last_no,
         family.quiet_share,
-        coalesce(family.last_no, scope.product_last_no) as last_no
+        case
+            when scope.is_known_by_day
+                then max(case when scope.is_known_by_day then scope.own_last_no end) over (partition by scope.product, scope.root_code)
+            else scope.product_last_no
+        end as last_no
     from scope
     left join family on scope.product = family.product and scope.root_code = family.root_code and scope.is_known_by_day
 ),
@@ -138,8 +146,8 @@ covered_scope as (
         case
             when
                 scope.is_known_by_day
-                and round(power(scope.quiet_share, least(last_cover.last_no, scope.as_of_no) - scope.last_no), 6) <= {{ least_chance }}
-                then scope.last_no
+                and round(power(scope.quiet_share, least(last_cover.last_no, scope.as_of_no) - scope.family_last_no), 6) <= {{ least_chance }}
+                then scope.family_last_no
             else last_cover.last_no
         end as covered_to
     from scope_of_family as scope
@@ -167,7 +175,7 @@ spanned as (
         period.yoy_period_id,
         period.pop_period_id,
         greatest(period.first_no, covered_scope.covered_from) as open_no,
-        least(period.last_no, covered_scope.covered_to, covered_scope.as_of_no) as close_no,
+        least(period.last_no, greatest(covered_scope.covered_to, covered_scope.last_no), covered_scope.as_of_no) as close_no,
         period.ends_no <= covered_scope.covered_to
         and period.first_no >= covered_scope.covered_from
         and period.ends_no + covered_scope.maturity_days <= covered_scope.as_of_no as is_complete,
