@@ -162,6 +162,20 @@ def test_what_a_register_counts_every_day_does_not_make_up_for_a_feed_that_stopp
     assert ask("is_complete", kpi_id=unasked, grain="month", period_start=D(2025, 7, 1)) == (True,)
 
 
+def test_what_a_register_counts_before_its_family_begins_has_its_own_days() -> None:
+    counts = daily(D(2025, 5, 20), D(2025, 8, 31), 7, kpi_id="EQ-2.gap") + daily(D(2025, 7, 10), D(2025, 8, 31), 100, kpi_id="EQ-1")
+    ask = built(D(2025, 8, 31), counts, catalogue={"EQ-1": {"product": "equipment"}, "EQ-2.gap": {"product": "equipment"}})
+    days = "select kpi_id, period_start, days, is_complete from int_kpi_period where grain = 'month' order by all"
+    assert ask.connection.execute(days).fetchall() == [
+        ("EQ-1", D(2025, 7, 1), 22, False),
+        ("EQ-1", D(2025, 8, 1), 31, True),
+        ("EQ-2.gap", D(2025, 5, 1), 12, False),
+        ("EQ-2.gap", D(2025, 6, 1), 30, True),
+        ("EQ-2.gap", D(2025, 7, 1), 31, True),
+        ("EQ-2.gap", D(2025, 8, 1), 31, True),
+    ]
+
+
 def test_a_feed_a_day_behind_completes_a_month_a_day_later() -> None:
     counts = daily(D(2024, 1, 1), D(2025, 8, 31), 100)
     for night, complete in ((D(2025, 8, 31), False), (D(2025, 9, 1), True)):

@@ -140,7 +140,7 @@ covered_scope as (
         scope.*,
         coalesce(own_pattern.pattern_no, any_pattern.pattern_no) * 1000000 as pattern_key,
         case
-            when scope.is_known_by_day and scope.time_rule <> 'last' then greatest(first_cover.first_no, scope.family_first_no)
+            when scope.is_known_by_day and scope.time_rule <> 'last' then greatest(first_cover.first_no, least(scope.family_first_no, scope.first_no))
             else first_cover.first_no
         end as covered_from,
         case
