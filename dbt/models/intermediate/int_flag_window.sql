@@ -1,7 +1,8 @@
 {#-
-  What each flag counts, by unit and period: the months of its window up to the end of the period. Only periods that are over and matured, and
-  whose window lies within what the root delivered (and after the year that is its baseline); only real units of the levels that the flag is for. A unit that was made up otherwise, or had another responsibility, in
-  its baseline is no measure of itself: no window then. alike_since_no is the first month from which on it was what it was in the window.
+  What each flag counts, by unit and period: the months of its window up to the end of the period. Only periods that are over and matured,
+  and whose window lies within what the root delivered (and after the year that is its baseline); only real units of the levels that the
+  flag is for. A unit that was made up otherwise, or had another responsibility, in its baseline is no measure of itself: no window then.
+  alike_since_no is the first month from which on it was what it was in the window.
 -#}
 with month_length as (
     select
