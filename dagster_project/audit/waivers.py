@@ -10,6 +10,7 @@ arithmetic of values and bounds), a model built, a column what analysts were pro
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,10 +21,14 @@ import yaml
 
 from dagster_project.audit.verdict import NOT_AUDITED, Verdict
 from dagster_project.contracts.document import line_of, parse
+from dagster_project.contracts.load import survey
 from dagster_project.contracts.personal_values import masked
 from dagster_project.contracts.problems import ContractProblem, DocumentPath, did_you_mean, dotted
 from dagster_project.home import Home
+from dagster_project.ingest.receipts import Receipts
 
+KPI_CATALOGUE = Path(__file__).resolve().parents[2] / "dbt" / "seeds" / "kpi_catalogue.csv"
+"""Names the product of every figure, whatever night this home built last."""
 WAIVABLE: Mapping[str, str] = {
     "deliveries": "somebody knows that the figures may go out without the delivery that is held",
     "shrinkage": "the rows of a full extract are really gone",
@@ -180,6 +185,41 @@ def _is_day(text: str) -> bool:
         return dt.date.fromisoformat(text).isoformat() == text
     except ValueError:
         return False
+
+
+def known_products() -> frozenset[str]:
+    """The products that the next night audits."""
+    with KPI_CATALOGUE.open(encoding="utf-8", newline="") as lines:
+        return frozenset(row["product"] for row in csv.DictReader(lines))
+
+
+def known_sources(home: Home) -> frozenset[str]:
+    """Sources that have a contract here, or receipts in the home: its nights may know of contracts that this process does not."""
+    contracts = {contract.id for contract in survey()[0].contracts}
+    if not home.receipts.exists():
+        return frozenset(contracts)
+    with Receipts(home) as receipts:
+        return frozenset(contracts | {file.source_id for file in receipts.files()})
+
+
+def expect_known(home: Home, waiver: Waiver) -> None:
+    """Raise WaiverError when a waiver names a product, check or source that there is not: it would do nothing, and only a night would say so."""
+    products = known_products()
+    if waiver.product not in products:
+        raise WaiverError(f"there is no product '{waiver.product}'{_nearest(waiver.product, products)}; there are {_listed(products)}")
+    if waiver.check not in WAIVABLE:
+        raise WaiverError(f"'{waiver.check}' can not be waived{_nearest(waiver.check, WAIVABLE)}; what can are {_listed(WAIVABLE)}")
+    if waiver.source and waiver.source not in (sources := known_sources(home)):
+        raise WaiverError(f"there is no source '{waiver.source}'{_nearest(waiver.source, sources)}; 'pool sources' lists them")
+
+
+def _nearest(given: str, known: Iterable[str]) -> str:
+    hint = did_you_mean(given, known) or ""
+    return f" ({hint})" if hint.startswith("did") else ""
+
+
+def _listed(known: Iterable[str]) -> str:
+    return ", ".join(sorted(known))
 
 
 def add_waiver(home: Home, waiver: Waiver) -> None:

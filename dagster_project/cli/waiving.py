@@ -21,12 +21,13 @@ def waive(
     home: HomeOption = None,
 ) -> None:
     """Add a waiver to waivers.yaml; the next run of the night obeys it."""
-    from dagster_project.audit.waivers import Waiver, WaiverError, add_waiver
+    from dagster_project.audit.waivers import Waiver, WaiverError, add_waiver, expect_known
     from dagster_project.ledger import record
 
     chosen = existing_home_of(home)
     waiver = Waiver(product, check, reason, by, until.date(), source)
     try:
+        expect_known(chosen, waiver)
         add_waiver(chosen, waiver)
     except WaiverError as problem:
         err.print(f"pool: {problem}", markup=False)

@@ -13,8 +13,9 @@ from audit_home import NIGHT, AuditHome
 from typer.testing import CliRunner
 
 from dagster_project.audit.verdict import NOT_AUDITED, Verdict
-from dagster_project.audit.waivers import WAIVABLE, Waiver, WaiverError, Waivers, add_waiver, load_waivers, read_waivers
+from dagster_project.audit.waivers import WAIVABLE, Waiver, WaiverError, Waivers, add_waiver, known_products, load_waivers, read_waivers
 from dagster_project.cli import app
+from dagster_project.ingest.receipts import FileReceipt, Receipts
 from dagster_project.ledger import entries
 from dagster_project.release import PublishResult, open_current
 
@@ -155,14 +156,49 @@ def test_the_command_adds_a_waiver_that_can_be_read_again(tmp_path: Path) -> Non
         "--until",
         "2024-03-01",
         "--source",
-        "calls",
+        "call_form",
     ]
     done = CliRunner().invoke(app, [*arguments, "--home", str(home.root)])
     assert done.exit_code == 0 and "run the night again" in done.output
     first, second = load_waivers(home).listed
     assert first.by == "Wang"
-    assert second == Waiver("incident", "shrinkage", '辖区合并，旧号已注销 ("merged")', "李", dt.date(2024, 3, 1), "calls")
+    assert second == Waiver("incident", "shrinkage", '辖区合并，旧号已注销 ("merged")', "李", dt.date(2024, 3, 1), "call_form")
     assert home.waivers.read_text().startswith("# those of spring\n")
     assert [e.action for e in entries(home)] == ["waiver"]
     wrong = CliRunner().invoke(app, ["waive", "incident", "balance", *arguments[3:], "--home", str(home.root)])
     assert wrong.exit_code == 2 and "can not be waived" in wrong.output and len(load_waivers(home).listed) == 2
+
+
+@pytest.mark.parametrize(
+    ("product", "check", "source", "words"),
+    [
+        ("mediations", "deliveries", "", ("no product 'mediations' (did you mean 'mediation'?)", "clearance, community, complaint")),
+        ("everything", "rows", "", ("no product 'everything'; there are clearance, community, complaint",)),
+        ("incident", "delivery", "", ("'delivery' can not be waived (did you mean 'deliveries'?)", "deliveries, detached, emptied")),
+        ("incident", "balance", "", ("'balance' can not be waived; what can are deliveries, detached, emptied",)),
+        ("incident", "deliveries", "call_from", ("no source 'call_from' (did you mean 'call_form'?)", "pool sources")),
+    ],
+)
+def test_a_waiver_of_what_there_is_not_is_refused_at_once(
+    product: str, check: str, source: str, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    home = AuditHome(tmp_path / "home").home
+    given = ["--reason", "the rest comes on Monday", "--by", "Wang", "--until", "2024-03-01", "--source", source]
+    refused = CliRunner().invoke(app, ["waive", product, check, *given, "--home", str(home.root)])
+    assert refused.exit_code == 2 and all(part in refused.output for part in words), refused.output
+    assert not home.waivers.exists() and entries(home) == []
+
+
+def test_a_source_that_only_the_nights_of_a_home_know_may_be_waived(tmp_path: Path) -> None:
+    home = AuditHome(tmp_path / "home").home
+    held = ("elsewhere", NIGHT, "elsewhere/20240131.csv", "aa", 1, 1, "", 0, 0, 0, 0, 0, 0.0, "v1", "failed")
+    with Receipts(home) as receipts:
+        receipts.record_undated("elsewhere", [FileReceipt(*held)])  # type: ignore[arg-type]
+    given = ["--reason", "the rest comes on Monday", "--by", "Wang", "--until", "2024-03-01", "--source", "elsewhere"]
+    done = CliRunner().invoke(app, ["waive", "incident", "deliveries", *given, "--home", str(home.root)])
+    assert done.exit_code == 0, done.output
+
+
+def test_the_products_that_may_be_waived_are_those_that_have_a_mart() -> None:
+    marts = (Path(__file__).resolve().parents[2] / "dbt" / "models" / "marts").glob("mart_*.sql")
+    assert known_products() == {mart.stem.removeprefix("mart_") for mart in marts} - {"site"}, "mart_site is of the product community"
