@@ -19,7 +19,7 @@ from dagster_project.city.figures import deliver_figures
 from dagster_project.city.gaming import Gaming, play_games
 from dagster_project.city.gates import PASSAGES as REAL_PASSAGES
 from dagster_project.city.gates import deliver_passages
-from dagster_project.city.origin import FAULTS, GAMING, TRUTH
+from dagster_project.city.origin import CITY, FAULTS, GAMING, TRUTH, expect_same_city
 from dagster_project.city.settlement import settlement
 from dagster_project.city.systems import deliver_units, sources
 from dagster_project.city.truth import count, quirks
@@ -62,13 +62,14 @@ def simulate(
 ) -> Delivery:
     """Write an initial load of ``history_days`` days and then ``nights`` nightly deliveries below ``out``.
 
-    Files stand at <out>/<domain>/<source>/<yyyymmdd>/…; below <out>/truth stand ``kpi_count.parquet`` (the true figures as of the
-    last night), ``faults.json`` and ``faults.parquet`` (every fault that was put in, counted and with its place), ``receipt.parquet``
-    (what must become of the rows of every file) and ``gaming.json`` (which stations shaped their figures, how, and how many rows).
+    Files stand at <out>/<domain>/<source>/<yyyymmdd>/…; below <out>/truth stand ``city.json`` (which city it is), ``kpi_count.parquet``
+    (the true figures as of the last night), ``faults.json`` and ``faults.parquet`` (every fault that was put in, counted and with its
+    place), ``receipt.parquet`` (what must become of the rows of every file) and ``gaming.json`` (which stations shaped their figures, how,
+    and how many rows).
     ``scale`` 1 is a real city: about 4,500 calls a day. The same arguments give the same bytes. A city of all its counties has all its
     ``gates`` and ``face_cameras``, a smaller one a few. ``domains`` names what is delivered beside calls, cases, disputes, callbacks and
     units; everything for None. Nobody games without ``gaming``.
-    Raises ValueError for arguments that make no city.
+    Raises ValueError for arguments that make no city, OtherCityError when ``out`` holds deliveries of another one.
     """
     if nights < 0 or history_days < 1 or scale <= 0:
         raise ValueError(f"a city needs nights ≥ 0, history_days ≥ 1 and scale > 0, not {nights}, {history_days}, {scale}")
@@ -84,11 +85,25 @@ def simulate(
     last_night = first_night + dt.timedelta(days=nights - 1)
     games = gaming or Gaming(0)
     gamed_since = games.begins(first_day, last_night, first_night)
+    city = {
+        "seed": seed,
+        "first_night": first_night.isoformat(),
+        "history_days": history_days,
+        "counties": counties,
+        "stations_per_county": stations_per_county,
+        "scale": scale,
+        "gates": gates,
+        "face_cameras": face_cameras,
+        **games.settings(gamed_since),
+    }
+    expect_same_city(out, city)
     plan = batches(first_night, nights)
     say(f"a city of {counties} counties lives from {first_day} to {last_night}")
     lived = live(seed, first_day, last_night, counties, stations_per_county, scale, settlement(seed, first_day, first_night))
     shown, record = play_games(lived, games, gamed_since)
     world = dataclasses.replace(shown, first_night=first_night, gates=gates, face_cameras=face_cameras)
+    (out / TRUTH).mkdir(parents=True, exist_ok=True)
+    _write_json(out / TRUTH / CITY, city)
     book = Book()
     deliver_units(world, out, plan, book)
     for source in sources(world):
@@ -100,18 +115,7 @@ def simulate(
     say("counting the truth")
     deliver_figures(world, out, plan, book)
     counts = count(world, book, plan[-1].date, beside)
-    settings = {
-        "seed": seed,
-        "first_night": first_night.isoformat(),
-        "nights": nights,
-        "history_days": history_days,
-        "counties": counties,
-        "stations_per_county": stations_per_county,
-        "scale": scale,
-        "gates": gates,
-        "face_cameras": face_cameras,
-    }
-    _write_truth(out / TRUTH, counts, book, {"city": settings, "records": quirks(world, book, plan[-1].date)})
+    _write_truth(out / TRUTH, counts, book, {"city": {**city, "nights": nights}, "records": quirks(world, book, plan[-1].date)})
     _write_json(out / TRUTH / GAMING, record.as_document())
     return Delivery(book.files, plan[0].date, first_night, last_night, out / TRUTH)
 
@@ -146,7 +150,6 @@ def simulate_real_night(
 
 
 def _write_truth(folder: Path, counts: pa.Table, book: Book, about: dict[str, object]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(counts, folder / "kpi_count.parquet", compression="zstd")
     text = {name: pa.string() for name in ("source_id", "batch_date", "file_name", "kind", "fate", "reason")}
     faults = pa.schema([(f.name, text.get(f.name, pa.int64())) for f in dataclasses.fields(book.ledger[0])] if book.ledger else [])

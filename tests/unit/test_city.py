@@ -23,15 +23,19 @@ import openpyxl
 import pyarrow.parquet as pq
 import pytest
 from python_calamine import CalamineWorkbook
+from typer.testing import CliRunner
 
 from dagster_project.city.calendar import day_factor, in_festival_window
 from dagster_project.city.clock import NEVER, compact, date_of, seconds_of, spelled
+from dagster_project.city.gaming import Gaming
+from dagster_project.city.origin import OtherCityError
 from dagster_project.city.people import identity_numbers
 from dagster_project.city.places import UNASSIGNED, found
 from dagster_project.city.sample import SAMPLE, write_sample
 from dagster_project.city.simulate import simulate
 from dagster_project.city.truth import COVERED
 from dagster_project.city.world import live
+from dagster_project.cli import app
 from dagster_project.contracts.load import PROJECT_SOURCES, load_catalogue
 
 FIRST_NIGHT = dt.date(2025, 3, 1)
@@ -136,6 +140,52 @@ def test_further_nights_leave_the_earlier_deliveries_as_they_were(city: City, tm
     shorter = {name: digest for name, digest in fingerprints(tmp_path / "shorter").items() if not name.startswith("truth/")}
     assert {name: longer[name] for name in shorter} == shorter
     assert max(name.split("/")[2] for name in shorter) == "20250304"
+
+
+TINY: dict[str, Any] = {**SMALL, "nights": 1, "history_days": 20, "counties": 1, "scale": 0.002, "domains": ()}
+
+
+def test_a_folder_takes_further_nights_of_its_city_and_of_no_other(tmp_path: Path) -> None:
+    landing, afresh = tmp_path / "landing", tmp_path / "afresh"
+    simulate(landing, **TINY)
+    before = fingerprints(landing)
+    for other, words in (
+        ({"seed": 8}, r"seed 7, not 8"),
+        ({"counties": 2}, r"counties 1, not 2"),
+        ({"scale": 0.01, "nights": 3}, r"scale 0\.002, not 0\.01"),
+        ({"history_days": 21}, r"history days 20, not 21"),
+        ({"first_night": dt.date(2025, 3, 2)}, r"first night 2025-03-01, not 2025-03-02"),
+        ({"gaming": Gaming(0.5)}, r"gaming 0, not 0\.5"),
+    ):
+        with pytest.raises(OtherCityError, match=f"{landing} holds deliveries of another city .*{words}.*deliver into another folder"):
+            simulate(landing, **{**TINY, **other})
+        assert fingerprints(landing) == before
+    simulate(landing, **{**TINY, "nights": 3, "domains": ("matters",)})
+    simulate(afresh, **{**TINY, "nights": 3, "domains": ("matters",)})
+    assert fingerprints(landing) == fingerprints(afresh)
+
+
+@pytest.mark.parametrize("lost", ["faults.json", "city.json"], ids=["half delivered", "delivered by an older release"])
+def test_another_city_is_seen_in_what_there_is(tmp_path: Path, lost: str) -> None:
+    simulate(tmp_path, **TINY)
+    (tmp_path / "truth" / lost).unlink()
+    with pytest.raises(OtherCityError, match="seed 7, not 8"):
+        simulate(tmp_path, **{**TINY, "seed": 8})
+    simulate(tmp_path, **TINY)
+
+
+def test_the_command_refuses_another_city_and_goes_on_with_the_same(tmp_path: Path) -> None:
+    options = ["--scale", "0.002", "--history-days", "20", "--counties", "1", "--domain", "none", "--out", str(tmp_path)]
+
+    def run(*more: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["simulate", *options, *more])
+        return done.exit_code, done.output
+
+    assert run("--nights", "1")[0] == 0
+    code, said = run("--nights", "2", "--seed", "2")
+    assert code == 2 and f"pool: {tmp_path} holds deliveries of another city (seed 1, not 2)" in said
+    code, said = run("--nights", "2")
+    assert code == 0 and "up to 2025-09-02" in said
 
 
 def contents(folder: Path) -> dict[str, Any]:

@@ -60,6 +60,17 @@ class Gaming:
             raise ValueError(f"gaming cannot begin on {since}: the city lives from {first_day} to {last_day}")
         return since
 
+    def settings(self, since: dt.date) -> dict[str, object]:
+        """What is gamed from a day on, as JSON values; only that nothing is where it is so."""
+        if self.strength == 0:
+            return {"gaming": 0}
+        return {
+            "gaming": self.strength,
+            "gaming_kinds": [kind for kind in KINDS if kind in self.kinds],
+            "gaming_share": self.share,
+            "gaming_since": since.isoformat(),
+        }
+
 
 @dataclass(frozen=True)
 class Play:
