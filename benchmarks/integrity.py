@@ -29,6 +29,8 @@ import yaml
 from numpy.typing import NDArray
 from scipy import stats
 
+from benchmarks.results import file_to_write
+
 DBT = Path(__file__).resolve().parents[1] / "dbt"
 MODELS = (
     "int_period_day",
@@ -432,7 +434,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cities", type=int, default=CITIES, help=f"cities of {STATIONS} stations")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", type=Path, help="write the measurements here too")
+    parser.add_argument("--json", type=file_to_write, help="write the measurements here too")
     parser.add_argument("--home", type=Path, help="a processed home: what the flags say of its city, instead of drawn histories")
     given = parser.parse_args(arguments)
     if given.home:

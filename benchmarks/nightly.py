@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.results import file_to_write
 from dagster_project.city.simulate import FIRST_NIGHT, simulate
 from dagster_project.home import Home
 
@@ -127,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--scale", type=float, default=0.02)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--scratch", type=Path)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=file_to_write)
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as temporary:
         scratch = asked.scratch or Path(temporary)

@@ -15,6 +15,8 @@ from typing import Any
 
 import duckdb
 
+from benchmarks.results import file_to_write
+
 REPEATS = 20
 TARGET_MILLISECONDS = 20.0
 
@@ -200,7 +202,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path, default=Path("data"), help="a home of the pool; its current release is asked")
     parser.add_argument("--database", type=Path, help="another kpi.duckdb")
     parser.add_argument("--repeats", type=int, default=REPEATS)
-    parser.add_argument("--json", type=Path, help="write the results here too")
+    parser.add_argument("--json", type=file_to_write, help="write the results here too")
     chosen = parser.parse_args()
     database = chosen.database or chosen.home / "published" / "current" / "kpi.duckdb"
     results = measure(database, chosen.repeats)

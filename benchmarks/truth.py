@@ -22,6 +22,7 @@ from typing import Any
 import duckdb
 
 from benchmarks.nightly import process
+from benchmarks.results import file_to_write
 from dagster_project.city.account import COUNTIES
 from dagster_project.city.gaming import Gaming
 from dagster_project.city.simulate import FIRST_NIGHT, NIGHTS, SCALE, STATIONS_PER_COUNTY, simulate
@@ -123,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--size", type=Size.of, nargs="+", default=list(SIZES))
     parser.add_argument("--gaming", type=float, default=0.0)
     parser.add_argument("--scratch", type=Path)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=file_to_write)
     asked = parser.parse_args(arguments)
     results = []
     with tempfile.TemporaryDirectory() as temporary:

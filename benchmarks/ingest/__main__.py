@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks.ingest.cases import CASES
 from benchmarks.ingest.passages import DAY, write_passages
+from benchmarks.results import file_to_write
 
 FLOOR = "pyarrow floor"
 TARGETS = {"no key": 2.0, "unique key": 3.5}
@@ -83,7 +84,7 @@ def main() -> None:
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "pool-benchmark")
-    parser.add_argument("--json", type=Path, help="write the results here too")
+    parser.add_argument("--json", type=file_to_write, help="write the results here too")
     parser.add_argument("--clean-up", action="store_true", help="remove the generated deliveries afterwards")
     chosen = parser.parse_args()
     chosen.scratch.mkdir(parents=True, exist_ok=True)

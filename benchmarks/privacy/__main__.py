@@ -23,6 +23,7 @@ from typing import Any
 
 from benchmarks.privacy.planting import PATTERNS, Person, deliver_open_data, in_place_of_the_citys, invent, plant_numbers
 from benchmarks.privacy.searching import SHORTEST, as_regex, delivered_persons, plant_in_copies, seen, seen_in_bytes
+from benchmarks.results import file_to_write
 from dagster_project.city.simulate import simulate
 from dagster_project.contracts.load import PROJECT_SOURCES, load_catalogue
 from dagster_project.home import Home
@@ -162,7 +163,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.privacy", description=__doc__.splitlines()[2] if __doc__ else None)
     parser.add_argument("--people", type=int, default=PEOPLE)
     parser.add_argument("--scratch", type=Path)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=file_to_write)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="privacy-") as temporary:
         told = run(asked.people, asked.scratch or Path(temporary))

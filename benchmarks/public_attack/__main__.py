@@ -23,6 +23,7 @@ import duckdb
 from benchmarks.nightly import process
 from benchmarks.public_attack.attacking import Attack, attack
 from benchmarks.public_attack.suppressors import AS_IT_IS, SUPPRESSORS, Suppressor
+from benchmarks.results import file_to_write
 from dagster_project.city.simulate import FIRST_NIGHT, simulate
 from dagster_project.home import Home
 from dagster_project.release import current_release
@@ -151,7 +152,7 @@ def main() -> None:
     parser.add_argument("--counties", type=int)
     parser.add_argument("--stations", type=int)
     parser.add_argument("--month-ends", type=int, default=2)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=file_to_write)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         scratch = Path(temporary)

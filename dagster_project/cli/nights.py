@@ -109,6 +109,10 @@ def simulate(
         raise typer.Exit(USAGE) from None
     except ValueError as problem:
         raise typer.BadParameter(str(problem)) from None
+    except OSError as problem:
+        where = f" ({problem.filename})" if problem.filename else ""
+        err.print(f"pool: nothing can be delivered into {directory}: {problem.strerror or problem}{where}", markup=False)
+        raise typer.Exit(USAGE) from None
     out.print(f"delivered {result.files} files for the nights up to {result.last_night} into {directory}")
 
 

@@ -26,7 +26,7 @@ def reproduce(
     try:
         with tempfile.TemporaryDirectory(prefix="pool-") as temporary:
             result = rebuild(chosen, release_of(chosen, version), scratch or Path(temporary) / "scratch")
-    except ReleaseError as problem:
+    except (ReleaseError, OSError) as problem:
         err.print(f"pool: {problem}", markup=False)
         raise typer.Exit(USAGE) from None
     for difference in result.differences:

@@ -7,20 +7,23 @@ import os
 import pkgutil
 import socket
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import benchmarks
-from benchmarks import code_location, integrity, nightly, ui, verdicts
+from benchmarks import code_location, integrity, nightly, questions, truth, ui, verdicts
 from benchmarks.ingest import __main__ as ingest
 from benchmarks.ingest.cases import CASES
+from benchmarks.privacy import __main__ as privacy
+from benchmarks.public_attack import __main__ as public_attack
 from dagster_project.city.simulate import FIRST_NIGHT
 from dagster_project.contracts.load import PROJECT_SOURCES, load_catalogue
 from dagster_project.home import Home
 
 # Elsewhere: public_attack in test_public_attack, parity in test_spark_parity, kill in test_killed_runs, readers in test_gate_release, truth
 # in test_city_truth, nightly and questions on a night in test_night, fuzz in test_fuzz, privacy in test_persons; processes is what ui and
-# kill share.
+# kill share, results what writes figures.
 TRIED = {
     "code_location",
     "fuzz",
@@ -34,6 +37,7 @@ TRIED = {
     "public_attack",
     "questions",
     "readers",
+    "results",
     "truth",
     "ui",
     "verdicts",
@@ -43,6 +47,17 @@ ROWS = 3_000
 
 def test_no_benchmark_is_left_untried() -> None:
     assert {module.name for module in pkgutil.iter_modules(benchmarks.__path__)} == TRIED
+
+
+@pytest.mark.parametrize("benchmark", [questions, nightly, truth, integrity, ingest, privacy, public_attack], ids=lambda b: b.__name__)
+@pytest.mark.parametrize(("file", "words"), [("missing/figures.json", "there is no folder"), (".", "is a folder: name a file in it")])
+def test_figures_that_could_not_be_written_are_not_measured(
+    benchmark: ModuleType, file: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["benchmark", "--json", str(tmp_path / file)])
+    with pytest.raises(SystemExit) as refused:
+        benchmark.main()
+    assert refused.value.code == 2 and words in capsys.readouterr().err
 
 
 def test_the_code_location_loads_with_outside_contracts() -> None:

@@ -176,6 +176,13 @@ def test_what_a_release_was_made_of_and_is_not_there_any_more_is_said(
         reproduce(pool.home, made.release, other.root)
 
 
+def test_a_scratch_that_is_no_folder_is_told_to_a_person(pool: AuditHome, release: Callable[..., PublishResult], tmp_path: Path) -> None:
+    version = release().version
+    (tmp_path / "a_file").touch()
+    refused = _pool(pool.home, "reproduce", version, "--scratch", str(tmp_path / "a_file"))
+    assert refused.exit_code == 2 and "Not a directory" in refused.output, refused.exception
+
+
 def test_a_release_that_is_reproduced_alerts_nobody(
     pool: AuditHome, release: Callable[..., PublishResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

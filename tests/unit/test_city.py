@@ -188,6 +188,15 @@ def test_the_command_refuses_another_city_and_goes_on_with_the_same(tmp_path: Pa
     assert code == 0 and "up to 2025-09-02" in said
 
 
+@pytest.mark.parametrize(("place", "why"), [("a_file", "Not a directory"), ("a_file/below", "Not a directory"), ("l", "symbolic links")])
+def test_a_folder_that_cannot_be_delivered_into_is_told_to_a_person(tmp_path: Path, place: str, why: str) -> None:
+    (tmp_path / "a_file").touch()
+    (tmp_path / "l").symlink_to("l")
+    done = CliRunner().invoke(app, ["simulate", "--nights", "1", "--history-days", "1", "--counties", "1", "--out", str(tmp_path / place)])
+    assert done.exit_code == 2 and isinstance(done.exception, SystemExit), done.exception
+    assert f"pool: nothing can be delivered into {tmp_path / place}: " in done.output and why in done.output
+
+
 def contents(folder: Path) -> dict[str, Any]:
     """What is in the delivered files, apart from how a workbook is compressed."""
     files = [path for path in folder.rglob("*") if path.suffix in {".csv", ".json", ".ndjson", ".xlsx"}]
