@@ -33,7 +33,7 @@ PROJECT_FOLDER = Path(__file__).resolve().parents[2] / "dbt"
 TARGET_FOLDER = PROJECT_FOLDER / "target"
 MANIFEST = TARGET_FOLDER / "manifest.json"
 PARSED_OF = TARGET_FOLDER / "manifest.sha256"
-"""Of which files the manifest is."""
+"""Of which files the manifest is, and which manifest that is."""
 PARSED = ("partial_parse.msgpack", MANIFEST.name)
 DBT = Path(sys.executable).with_name("dbt")
 ENDS_WITH_THE_RUN = ("-P", "-m", "dagster_project.dbt_process")
@@ -59,20 +59,32 @@ def ensure_manifest() -> Path:
 
     Raises NotParsedError.
     """
-    digest = _digest_of_project()  # before dbt reads: a file changed while it parses is not in the manifest
-    if not MANIFEST.exists() or not PARSED_OF.exists() or PARSED_OF.read_text(encoding="ascii") != digest:
+    while not _is_parsed_of(digest := _digest_of_project()):  # before dbt reads: a file changed while it parses is not in the manifest
         try:
             TARGET_FOLDER.mkdir(exist_ok=True)
             with tempfile.TemporaryDirectory(dir=TARGET_FOLDER, prefix=".parsing-") as draft:
                 _parse(Path(draft))
-                (Path(draft) / PARSED_OF.name).write_text(digest, encoding="ascii")
-                (Path(draft) / PARSED_OF.name).replace(PARSED_OF)
+                (Path(draft) / PARSED_OF.name).write_text(_pair(digest, Path(draft) / MANIFEST.name), encoding="ascii")
+                for name in (*PARSED, PARSED_OF.name):
+                    (Path(draft) / name).replace(TARGET_FOLDER / name)
         except OSError as problem:
             raise NotParsedError(
                 f"the dbt project changed since it was parsed, and could not be parsed again into {TARGET_FOLDER} ({problem}): "
                 "run 'make setup' as the owner of the project"
             ) from None
     return MANIFEST
+
+
+def _is_parsed_of(digest: str) -> bool:
+    try:
+        return PARSED_OF.read_text(encoding="ascii") == _pair(digest, MANIFEST)
+    except FileNotFoundError:
+        return False
+
+
+def _pair(digest: str, manifest: Path) -> str:
+    """Of which files a manifest is, and which one: of two processes that parse at once, either may have put its manifest there last."""
+    return f"{digest} {hashlib.sha256(manifest.read_bytes()).hexdigest()}"
 
 
 def _parse(draft: Path) -> None:
@@ -84,8 +96,6 @@ def _parse(draft: Path) -> None:
     finished = subprocess.run([str(a) for a in (DBT, *arguments)], env=environment, capture_output=True, text=True, check=False)
     if finished.returncode != 0:
         raise NotParsedError(f"the dbt project does not parse:\n{finished.stdout}{finished.stderr}")
-    for name in PARSED:
-        (draft / name).replace(TARGET_FOLDER / name)
 
 
 @cache

@@ -98,7 +98,8 @@ def test_the_manifest_is_of_the_files_that_are_there_whatever_their_times_say(tm
 
     def parse(draft: Path) -> None:
         parsed.append(draft)
-        (target / "manifest.json").write_text("{}", encoding="utf-8")
+        for name in transform.PARSED:
+            (draft / name).write_text("{}", encoding="utf-8")
 
     for name, value in {"PROJECT_FOLDER": tmp_path, "TARGET_FOLDER": target, "_parse": parse}.items():
         monkeypatch.setattr(transform, name, value)
@@ -131,3 +132,41 @@ def test_the_manifest_is_of_the_files_that_are_there_whatever_their_times_say(tm
     monkeypatch.setattr(tempfile, "TemporaryDirectory", read_only)
     with pytest.raises(transform.NotParsedError, match=r"target \(.*Read-only file system\): run 'make setup'"):
         transform.ensure_manifest()
+
+
+FAKE_DBT = """#!/bin/sh
+while [ "$1" != --project-dir ]; do shift; done; project=$2
+while [ "$1" != --target-path ]; do shift; done
+cat "$project/models/one.sql" > "$2/manifest.json"; : > "$2/partial_parse.msgpack"
+"""
+
+
+def test_of_two_processes_that_parse_at_once_neither_vouches_for_the_manifest_of_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, model, dbt = tmp_path / "target", tmp_path / "models" / "one.sql", tmp_path / "dbt"
+    model.parent.mkdir()
+    for file in (model, tmp_path / "dbt_project.yml", tmp_path / "profiles.yml"):
+        file.write_text("after", encoding="utf-8")
+    dbt.write_text(FAKE_DBT, encoding="utf-8")
+    dbt.chmod(0o755)
+    for name, value in {"PROJECT_FOLDER": tmp_path, "TARGET_FOLDER": target, "DBT": dbt, "MANIFEST": target / "manifest.json"}.items():
+        monkeypatch.setattr(transform, name, value)
+    monkeypatch.setattr(transform, "PARSED_OF", target / transform.PARSED_OF.name)
+    replaced = Path.replace
+    others: list[Path] = []
+
+    def another_comes_between(draft: Path, place: Path) -> Path:
+        if place.name == transform.PARSED_OF.name and not others:
+            others.append(draft)
+            model.write_text("before", encoding="utf-8")
+            transform.ensure_manifest()
+            model.write_text("after", encoding="utf-8")
+        return replaced(draft, place)
+
+    monkeypatch.setattr(Path, "replace", another_comes_between)
+    assert transform.ensure_manifest().read_text(encoding="utf-8") == "after"
+    assert len(others) == 1
+    monkeypatch.setattr(Path, "replace", replaced)
+    (target / "manifest.json").write_text("of a process that was killed before it could say of what", encoding="utf-8")
+    assert transform.ensure_manifest().read_text(encoding="utf-8") == "after"
