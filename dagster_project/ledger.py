@@ -29,6 +29,7 @@ from dagster_project.home import Home
 
 Action = Literal[
     "run",
+    "refusal",
     "publish",
     "switch",
     "withdrawal",

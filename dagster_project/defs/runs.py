@@ -7,8 +7,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterable
-from contextlib import redirect_stdout
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -18,13 +18,15 @@ from dagster_project.audit import expectations
 from dagster_project.calendar import last_night
 from dagster_project.city.origin import is_simulated
 from dagster_project.contracts.load import load_catalogue
+from dagster_project.contracts.personal_values import masked
 from dagster_project.extract.state import is_connected
-from dagster_project.home import WAIT_SECONDS, Home
+from dagster_project.home import FORMAT, WAIT_SECONDS, Home
 from dagster_project.ingest.deidentify import KEY_FILE, HashKeyError
 from dagster_project.ingest.landing import discover
 from dagster_project.ingest.mapping import hashes_values
 from dagster_project.ingest.pool_key import OtherKeyError, new_key, pool_key
 from dagster_project.ingest.receipts import Receipts
+from dagster_project.ledger import LedgerError, record
 from dagster_project.progress import PROGRESS
 from dagster_project.rights import create_private
 from dagster_project.settings import SettingsError, check_settings
@@ -147,21 +149,51 @@ def process_nights(
     Raises NotReadyError for nights that do not exist and settings that are wrong, HomeBusyError if another run holds the home for longer
     than ``wait_seconds``.
     """
-    try:
-        check_settings(home)
-    except SettingsError as problem:
-        raise NotReadyError(str(problem)) from None
-    home.ensure()
-    with home.running("pool run", wait_seconds, PROGRESS.say):
+    with _told_of(home, last):
         try:
-            return _process(home, first, last, groups)
-        except NotReadyError:
-            raise
-        except Exception as problem:  # of no step: a full disk, a history of Dagster that cannot be written
-            words = f"the run stopped with {type(problem).__name__}: {next(iter(str(problem).splitlines()), '')}"
-            for untold in deliver(alert_of_failure(home, last, (words,))):
-                PROGRESS.say(untold)
-            raise
+            check_settings(home)
+        except SettingsError as problem:
+            raise NotReadyError(str(problem)) from None
+        home.ensure()
+    with home.running("pool run", wait_seconds, PROGRESS.say), _told_of(home, last):
+        return _process(home, first, last, groups)
+
+
+@contextmanager
+def _told_of(home: Home, night: dt.date | None) -> Iterator[None]:
+    """What stops a night outside of its steps is told like a step that failed; that a night was refused stands in the ledger too."""
+    try:
+        yield
+    except NotReadyError as refusal:
+        _record_refusal(home, night, str(refusal))
+        _tell(home, night, f"the night was refused: {refusal}")
+        raise
+    except Exception as problem:  # of no step: a full disk, a history of Dagster that cannot be written
+        _tell(home, night, f"the run stopped with {type(problem).__name__}: {next(iter(str(problem).splitlines()), '')}")
+        raise
+
+
+def _tell(home: Home, night: dt.date | None, words: str) -> None:
+    for untold in deliver(alert_of_failure(home, night, (words,))):
+        PROGRESS.say(untold)
+
+
+def _record_refusal(home: Home, night: dt.date | None, reason: str) -> None:
+    """As far as the home can be written: that it cannot is said, and what is to be told is told all the same."""
+    if _is_of_newer_code(home):
+        return
+    try:
+        record(home, "refusal", {"night": night.isoformat() if night else None, "reason": masked(reason)})
+    except LedgerError as problem:
+        PROGRESS.say(f"that the night was refused could not be recorded: {problem}")
+
+
+def _is_of_newer_code(home: Home) -> bool:
+    """Whether older code, as this is, must not write to the home; settings that cannot be read do not say so."""
+    try:
+        return home.format() > FORMAT
+    except ValueError:
+        return False
 
 
 def _process(home: Home, first: dt.date | None, last: dt.date | None, groups: tuple[str, ...]) -> Outcome:

@@ -163,13 +163,17 @@ def test_a_check_is_noted_once_a_run_and_no_log_is_left_when_the_files_are_close
         ("[1]", "is no JSON object"),
     ],
 )
-def test_a_setting_that_is_wrong_is_refused_by_name_before_anything_is_touched(home: Home, written: str, words: str) -> None:
+def test_a_setting_that_is_wrong_is_refused_by_name_before_anything_but_the_ledger_is_touched(home: Home, written: str, words: str) -> None:
     home.settings_file.write_text(written, encoding="utf-8")
-    before = {p: p.stat().st_mtime_ns for p in home.root.rglob("*")}
+
+    def state() -> dict[Path, int]:
+        return {p: p.stat().st_mtime_ns for p in home.root.rglob("*") if not p.is_relative_to(home.ledger)}
+
+    before = state()
     with pytest.raises(NotReadyError) as refused:
         process_nights(home, NIGHT, NIGHT)
     assert words in str(refused.value) and str(home.settings_file) in str(refused.value)
-    assert {p: p.stat().st_mtime_ns for p in home.root.rglob("*")} == before
+    assert state() == before
 
 
 def test_every_command_says_that_the_settings_are_no_json(

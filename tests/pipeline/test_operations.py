@@ -27,11 +27,11 @@ from dagster_project.audit import expectations
 from dagster_project.audit.expectations import Worker
 from dagster_project.backup import BackupError
 from dagster_project.calendar import last_night
-from dagster_project.defs import runs
+from dagster_project.defs import runs, transform
 from dagster_project.defs.night import NIGHTS
 from dagster_project.defs.nightly import alert_on_failure
 from dagster_project.defs.resources import WholeRun
-from dagster_project.defs.runs import PROCESS_TAG, process_nights
+from dagster_project.defs.runs import PROCESS_TAG, NotReadyError, process_nights
 from dagster_project.doctor import examine
 from dagster_project.home import FORMAT, Home, HomeBusyError, NewerHomeError
 from dagster_project.ingest.deidentify import HashKey, create_key
@@ -216,6 +216,65 @@ def test_a_run_that_stops_outside_of_any_step_tells_of_it_too(tmp_path: Path, mo
     with pytest.raises(OSError, match="No space left"):
         process_nights(home, NIGHT, NIGHT)
     assert any("the run stopped with OSError" in text and "No space left" in text for text in calls(told))
+
+
+def _no_key(home: Home, _: pytest.MonkeyPatch) -> str:
+    home.enable_groups(("city",))
+    return "no key for hashing"
+
+
+def _unparsed(home: Home, patched: pytest.MonkeyPatch) -> str:
+    def refuses() -> None:
+        raise transform.NotParsedError("the dbt project changed since it was parsed: run 'make setup'")
+
+    home.enable_groups(("open_data",))
+    patched.setattr(expectations.Worker, "start", lambda _: None)
+    patched.setattr(transform, "ensure_manifest", refuses)
+    return "run 'make setup'"
+
+
+@pytest.mark.parametrize("lacking", [_no_key, _unparsed], ids=["key", "parsed project"])
+def test_a_night_that_is_refused_is_told_of_and_stands_in_the_ledger(
+    lacking: Callable[[Home, pytest.MonkeyPatch], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, told = Home.at(tmp_path / "home").ensure(), tmp_path / "told.txt"
+    monkeypatch.setenv("POOL_HOME", str(home.root))
+    monkeypatch.setenv(alerts.COMMAND, keeping(told))
+    words = lacking(home, monkeypatch)
+    with pytest.raises(NotReadyError, match=words):
+        process_nights(home, NIGHT, NIGHT)
+    (text,) = calls(told)
+    assert text.startswith(f"{alerts.WORDS['failed']}: {home.root}, night {NIGHT}\nthe night was refused: ") and words in text
+    (entry,) = ledger.entries(home)
+    assert (entry.action, entry.about["night"]) == ("refusal", NIGHT.isoformat()) and words in entry.about["reason"]
+    assert ledger.check(home) == ""
+
+
+def _of_newer_code(home: Home) -> None:
+    home.settings_file.write_text(f'{{"format": {FORMAT + 1}, "groups": ["city"], "of_tomorrow": 1}}', encoding="utf-8")
+
+
+def _settings(home: Home) -> None:
+    home.settings_file.write_text('{"format": 2, "groups": ["ctiy"]}', encoding="utf-8")
+
+
+def _settings_and_no_ledger(home: Home) -> None:
+    _settings(home)
+    home.ledger.touch()
+
+
+@pytest.mark.parametrize(("damage", "recorded"), [(_settings, 1), (_settings_and_no_ledger, 0), (_of_newer_code, 0)])
+def test_a_refused_night_is_told_of_though_its_home_cannot_be_written(
+    damage: Callable[[Home], None], recorded: int, tmp_path: Path
+) -> None:
+    home, told = Home.at(tmp_path / "home").ensure(), tmp_path / "told.txt"
+    damage(home)
+    refused = _pool(home, "run", "--date", NIGHT.isoformat(), told={alerts.COMMAND: keeping(told)})
+    assert refused.returncode == 2 and "Traceback" not in refused.stderr
+    assert ("could not be recorded" in refused.stderr) == home.ledger.is_file()
+    (text,) = calls(told)
+    assert text.startswith(f"{alerts.WORDS['failed']}: {home.root}, night {NIGHT}\nthe night was refused: {home.settings_file}")
+    assert len(home.ledger_log.read_text(encoding="utf-8").splitlines() if home.ledger_log.is_file() else ()) == recorded
 
 
 def test_a_run_that_fails_in_the_ui_is_told_of_by_its_sensor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
