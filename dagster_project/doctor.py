@@ -1,4 +1,4 @@
-"""What can be verified of a home without changing it: folders, key, receipts, releases."""
+"""What can be verified of a home without changing it: folders, key, receipts, pool files, releases."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from dagster_project.home import Home
 from dagster_project.ingest.deidentify import HashKeyError
 from dagster_project.ingest.expiry import older_rows
 from dagster_project.ingest.mapping import hashes_values
-from dagster_project.ingest.pool import batch_path
+from dagster_project.ingest.pool import REMEDY, batch_path, files_without_footer, pool_files
 from dagster_project.ingest.pool_key import batches_by_key, pool_key
 from dagster_project.ingest.receipts import Receipts
+from dagster_project.progress import PROGRESS
 from dagster_project.release import ReleaseError, current_release, list_releases, unreadable, verify
 from dagster_project.release.public import damaged_faces, list_faces, verify_face
 from dagster_project.release.public.database import PublicError, broken_rule
@@ -42,7 +43,9 @@ class Finding:
 def examine(home: Home) -> tuple[Finding, ...]:
     """Every finding of a home, in the order of the data's way. What is too damaged to be looked at is a finding too: the dead man's check
     must be able to tell of it."""
-    return tuple(finding for look in (_folders, _key, _links, _receipts, _releases, _public, _ledger) for finding in _looked(look, home))
+    return tuple(
+        finding for look in (_folders, _key, _links, _receipts, _files, _releases, _public, _ledger) for finding in _looked(look, home)
+    )
 
 
 def _looked(look: Callable[[Home], Iterator[Finding]], home: Home) -> Iterator[Finding]:
@@ -135,6 +138,16 @@ def _receipts(home: Home) -> Iterator[Finding]:
         else f"{len(batches)} batches have their pool file"
     )
     yield Finding("pool", not lost, detail)
+
+
+def _files(home: Home) -> Iterator[Finding]:
+    """Of every file of the pool its end alone: a build would stop at a damaged one, in the night."""
+    files = pool_files(home)
+    damaged = files_without_footer(files, PROGRESS.say)
+    for path in damaged:
+        yield Finding("file", False, f"{path} is damaged; {REMEDY}")
+    if not damaged:
+        yield Finding("file", True, f"{len(files):,} files of the pool are written to their end")
 
 
 def _ledger(home: Home) -> Iterator[Finding]:

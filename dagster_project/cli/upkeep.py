@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dagster_project.cli.console import FAILED, USAGE, HomeOption, LandingOption, app, err, existing_home_of, home_of, out
+from dagster_project.progress import to_stderr
 
 
 @app.command()
@@ -28,6 +29,7 @@ def doctor(
         except HashKeyError as problem:
             err.print(f"pool: {problem}", markup=False)
             raise typer.Exit(USAGE) from None
+    to_stderr()
     findings = (*examine(chosen), *(search(chosen) if privacy else ()))
     for finding in findings:
         (out if finding.passed else err).print(f"{'ok   ' if finding.passed else 'WRONG'} {finding.check}: {finding.detail}", markup=False)

@@ -25,7 +25,7 @@ from dagster_project.audit.candidate import can_build_on, discard_unsealed, seal
 from dagster_project.audit.lineage import Lineage, read_lineage
 from dagster_project.defs.night import NIGHTS, SINGLE_RUN, as_of
 from dagster_project.home import Home
-from dagster_project.ingest.pool import unreadable_files
+from dagster_project.ingest.pool import REMEDY, unreadable_files
 from dagster_project.ledger import record
 from dagster_project.progress import PROGRESS
 
@@ -176,11 +176,7 @@ class PoolDbtComponent(DbtProjectComponent):
                 events = list(command.cli([*arguments, *anew], context=context, target_path=home.dbt_target).stream())
             except DagsterDbtCliRuntimeError:
                 if damaged := unreadable_files(home):
-                    raise dg.Failure(
-                        f"of the pool cannot be read: {', '.join(map(str, damaged))}; remove what is named, the next run makes it again "
-                        "from landing (what landing holds no more: from a backup)",
-                        allow_retries=False,
-                    ) from None
+                    raise dg.Failure(f"of the pool cannot be read: {', '.join(map(str, damaged))}; {REMEDY}", allow_retries=False) from None
                 raise
             seal_candidate(home, builder_version())
             anew_or_on = "anew" if anew else "on the last build"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from dagster_project.home import Home
 
 ROW_GROUP_ROWS = 1 << 20
 EMPTY_SOURCE = "none"
+SECONDS_BETWEEN_WORDS = 5.0
+REMEDY = "remove what is named, the next run makes it again from landing (what landing holds no more: from a backup)"
 _DRAFT = ".draft"
 ONE_VALUE_A_FILE = ("source_id", "file_name")
 
@@ -87,9 +90,34 @@ def ensure_entities(home: Home, entities: Mapping[str, Entity]) -> None:
         put_in_place(draft, path)
 
 
+def pool_files(home: Home) -> list[Path]:
+    """Every file of the pool, in order."""
+    return sorted(home.pool.glob("*/*/*.parquet"))
+
+
 def unreadable_files(home: Home) -> list[Path]:
     """The files of the pool that cannot be read to their end. All of them are read for it: to be asked where something went wrong."""
-    return [path for path in sorted(home.pool.glob("*/*/*.parquet")) if not _is_readable(path)]
+    return [path for path in pool_files(home) if not _is_readable(path)]
+
+
+def files_without_footer(files: Sequence[Path], say: Callable[[str], None]) -> list[Path]:
+    """The files whose end, which says where in them everything is, cannot be read: cut off, overwritten, or never written out.
+
+    Nothing else is read of them. ``say`` hears how far it is every few seconds.
+    """
+    damaged = []
+    told = time.monotonic()
+    for place, path in enumerate(files):
+        if time.monotonic() - told >= SECONDS_BETWEEN_WORDS:
+            say(f"pool: {place:,} of {len(files):,} files looked at")
+            told = time.monotonic()
+        try:
+            pq.read_metadata(path)
+        except FileNotFoundError:
+            continue  # a night that runs meanwhile took its batch back
+        except (OSError, pa.ArrowException):
+            damaged.append(path)
+    return damaged
 
 
 def _is_readable(path: Path) -> bool:

@@ -386,6 +386,24 @@ def bench(tmp_path: Path) -> Bench:
     return made
 
 
+def test_a_damaged_file_of_the_pool_is_named_by_the_doctor_and_made_again_once_it_is_removed(bench: Bench) -> None:
+    (path,) = bench.home.pool.glob("thing/source=things/*.parquet")
+
+    def seen() -> list[tuple[bool, str]]:
+        return [(finding.passed, finding.detail) for finding in examine(bench.home) if finding.check == "file"]
+
+    whole = [(True, "1 files of the pool are written to their end")]
+    rows, written = bench.pool(), path.read_bytes()
+    assert seen() == whole
+    path.write_bytes(written[:-20] + bytes(20))
+    told = _pool(bench.home, "doctor")
+    assert told.returncode == 1 and "Traceback" not in told.stderr
+    assert f"WRONG file: {path} is damaged; remove what is named, the next run makes it again from landing" in told.stderr
+    path.unlink()
+    bench.night()
+    assert (bench.pool(), seen()) == (rows, whole)
+
+
 def _tree(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file() and not p.is_symlink()}
 

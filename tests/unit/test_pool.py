@@ -17,7 +17,18 @@ from ingest_kit import make_entity
 
 from dagster_project.contracts.entities import Entity, EntityColumn, load_entities
 from dagster_project.home import Home
-from dagster_project.ingest.pool import ContentHash, PoolWriter, batch_path, draft_of, ensure_entities, put_in_place, remove_drafts
+from dagster_project.ingest import pool
+from dagster_project.ingest.pool import (
+    ContentHash,
+    PoolWriter,
+    batch_path,
+    draft_of,
+    ensure_entities,
+    files_without_footer,
+    pool_files,
+    put_in_place,
+    remove_drafts,
+)
 
 DAY = dt.date(2024, 3, 5)
 
@@ -81,6 +92,22 @@ def test_the_empty_file_follows_the_entity(home: Home) -> None:
     wider: Entity = dataclasses.replace(entity, columns=(*entity.columns, EntityColumn("b", "integer")))
     ensure_entities(home, {"thing": wider})
     assert "b" in pq.read_schema(path).names
+
+
+def test_files_are_told_damaged_by_their_end_alone_and_how_far_that_is(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    ensure_entities(home, {name: dataclasses.replace(make_entity(a="text"), name=name) for name in "abcde"})
+    cut, garbled, emptied, gone, whole = pool_files(home)
+    files = pool_files(home)
+    cut.write_bytes(cut.read_bytes()[:-1])
+    garbled.write_bytes(garbled.read_bytes()[:-9] + b"\xff" * 9)
+    emptied.write_bytes(b"")
+    gone.unlink()
+    said: list[str] = []
+    assert files_without_footer(files, said.append) == [cut, garbled, emptied]
+    assert said == []
+    monkeypatch.setattr(pool, "SECONDS_BETWEEN_WORDS", 0)
+    assert files_without_footer([whole, whole], said.append) == []
+    assert said == ["pool: 0 of 2 files looked at", "pool: 1 of 2 files looked at"]
 
 
 Rows = list[tuple[int, int]]
