@@ -40,7 +40,7 @@ def run(
     try:
         outcome = process_nights(chosen, day_of(first or date, "--from"), day_of(last or date, "--to"), tuple(group or ()), wait)
     except NotReadyError as problem:
-        err.print(f"pool: {problem}")
+        err.print(f"pool: {problem}", markup=False)
         raise typer.Exit(USAGE) from None
     phases = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in PROGRESS.phase_seconds.items())
     err.print(f"  phases: {phases}; all {time.perf_counter() - started:.1f} s")

@@ -19,6 +19,7 @@ from dagster_project.calendar import last_night
 from dagster_project.city.origin import is_simulated
 from dagster_project.contracts.load import load_catalogue
 from dagster_project.contracts.personal_values import masked
+from dagster_project.contracts.problems import ContractError
 from dagster_project.extract.state import is_connected
 from dagster_project.home import FORMAT, WAIT_SECONDS, Home
 from dagster_project.ingest.deidentify import KEY_FILE, HashKeyError
@@ -146,13 +147,14 @@ def process_nights(
     The run carries the partition of the last night alone: a night ingests every batch dated up to it, and Dagster writes an
     event per asset and partition of a range (a year of nights with 20 assets took 317 s of event writing, the work none).
 
-    Raises NotReadyError for nights that do not exist and settings that are wrong, HomeBusyError if another run holds the home for longer
-    than ``wait_seconds``.
+    Raises NotReadyError for nights that do not exist and settings or contracts that are wrong, HomeBusyError if another run holds the
+    home for longer than ``wait_seconds``.
     """
     with _told_of(home, last):
         try:
             check_settings(home)
-        except SettingsError as problem:
+            load_catalogue()
+        except (SettingsError, ContractError) as problem:
             raise NotReadyError(str(problem)) from None
         home.ensure()
     with home.running("pool run", wait_seconds, PROGRESS.say), _told_of(home, last):

@@ -233,7 +233,15 @@ def _unparsed(home: Home, patched: pytest.MonkeyPatch) -> str:
     return "run 'make setup'"
 
 
-@pytest.mark.parametrize("lacking", [_no_key, _unparsed], ids=["key", "parsed project"])
+def _wrong_contract(home: Home, patched: pytest.MonkeyPatch) -> str:
+    contract = home.root.parent / "more" / "call" / "callss.yaml"
+    contract.parent.mkdir(parents=True)
+    contract.write_text("id: callss\n", encoding="utf-8")
+    patched.setenv("POOL_SOURCES", str(contract.parents[1]))
+    return "callss.yaml:1: entity: the key 'entity' is missing"
+
+
+@pytest.mark.parametrize("lacking", [_no_key, _unparsed, _wrong_contract], ids=["key", "parsed project", "right contracts"])
 def test_a_night_that_is_refused_is_told_of_and_stands_in_the_ledger(
     lacking: Callable[[Home, pytest.MonkeyPatch], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
