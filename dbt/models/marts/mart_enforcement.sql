@@ -9,6 +9,7 @@
     ('issues_done_late', 'LAW-1', 'denominator', 'timing:late'),
     ('issues_overdue_open', 'LAW-1', 'denominator', 'timing:open'),
     ('issues_withdrawn', 'LAW-1', 'numerator', 'excluded:withdrawn'),
+    ('issues_withdrawn_late', 'LAW-1', 'denominator', 'timing:withdrawn'),
     ('issues_not_due', 'LAW-1', 'numerator', 'excluded:not_due'),
     ('stages_due', 'LAW-2', 'denominator', ''),
     ('stages_overdue', 'LAW-2', 'numerator', ''),

@@ -9,6 +9,7 @@
     ('decided_late', 'REG-1', 'denominator', 'timing:late'),
     ('undecided', 'REG-1', 'denominator', 'timing:open'),
     ('withdrawn', 'REG-1', 'numerator', 'excluded:withdrawn'),
+    ('withdrawn_late', 'REG-1', 'denominator', 'timing:withdrawn'),
     ('not_due', 'REG-1', 'numerator', 'excluded:not_due'),
     ('criminal_due', 'REG-1', 'denominator', 'category:criminal'),
     ('criminal_in_time_share', 'REG-1', 'value', 'category:criminal'),

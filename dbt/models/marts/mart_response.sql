@@ -18,6 +18,7 @@
     ('orders_acknowledged_share_lower95', 'CMD-1.acknowledged', 'lower95', ''),
     ('orders_acknowledged_share_upper95', 'CMD-1.acknowledged', 'upper95', ''),
     ('orders_never_acknowledged', 'CMD-1.acknowledged', 'denominator', 'timing:open'),
+    ('orders_cancelled_unacknowledged', 'CMD-1.acknowledged', 'denominator', 'timing:withdrawn'),
     ('orders_due', 'CMD-1.done', 'denominator', ''),
     ('orders_done', 'CMD-1.done', 'numerator', ''),
     ('orders_done_share', 'CMD-1.done', 'value', ''),
@@ -25,6 +26,7 @@
     ('orders_done_share_upper95', 'CMD-1.done', 'upper95', ''),
     ('orders_overdue_open', 'CMD-1.done', 'denominator', 'timing:open'),
     ('orders_cancelled', 'CMD-1.done', 'numerator', 'excluded:withdrawn'),
+    ('orders_cancelled_late', 'CMD-1.done', 'denominator', 'timing:withdrawn'),
 ] -%}
 {% for stage in stages -%}
 {% do columns.append((stage ~ '_mean_seconds', 'RT-1', 'value', 'stage:' ~ stage)) -%}

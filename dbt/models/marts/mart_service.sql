@@ -13,6 +13,7 @@
     ('closed_late', 'SVC-1', 'denominator', 'timing:late'),
     ('overdue_open', 'SVC-1', 'denominator', 'timing:open'),
     ('withdrawn', 'SVC-1', 'numerator', 'excluded:withdrawn'),
+    ('withdrawn_late', 'SVC-1', 'denominator', 'timing:withdrawn'),
     ('not_due', 'SVC-1', 'numerator', 'excluded:not_due'),
     ('items', 'SVC-2.items', 'numerator', ''),
     ('one_window_items', 'SVC-2.items', 'numerator', 'mark:one_window'),
