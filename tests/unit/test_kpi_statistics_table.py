@@ -687,6 +687,15 @@ def test_records_of_machines_are_judged_by_their_own_history_alone() -> None:
     assert events("pop_verdict", grain="month", period_start=D(2022, 5, 1)) == ("fall",)
 
 
+@pytest.mark.parametrize(("months", "verdict"), [(24, "fall"), (9, None)], ids=["a history", "too short a one"])
+def test_records_that_never_strayed_are_known_to_stray_by_nothing(months: int, verdict: str | None) -> None:
+    """A thousand a day, then half: the dispersion is measured as 0, taken as 1; where it was not measured nothing is called."""
+    first, halved = D(2023, 1, 1), D(2023 + months // 12, months % 12 + 1, 1)
+    counts = daily(first, halved - DAY, 1000, unit="JP") + daily(halved, halved + 30 * DAY, 500, unit="JP")
+    ask = built(D(2025, 12, 31), counts, {"numerator_unit": "record"}, parents={"JP": None}, group="open_data")
+    assert ask("pop_z is not null, pop_verdict", grain="month", period_start=halved) == (verdict is not None, verdict)
+
+
 def test_a_lasting_fall_does_not_count_as_noise() -> None:
     """Three even years at 200 a month and one at 123: the change itself must not widen its own limits."""
     counts = [("K", "JP", D(2022 + n // 12, n % 12 + 1, 28), "", 200 if n < 36 else 123, 0) for n in range(48)]

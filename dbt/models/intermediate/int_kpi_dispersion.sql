@@ -1,5 +1,6 @@
 {#-
-  How far the history of a series strays from its own strata, for each comparison, where it does: no row is a dispersion of 1.
+  How far the history of a series strays from its own strata, for each comparison, where it does: no row is a dispersion of 1. Of what
+  machines record, whose dispersion nobody assumes, there is a row wherever it was measured, be it 1; no row says that it was not.
   The seasons of both compared periods are left out, unless too little would be left. Quarters go by their months; years and years to
   date by the months of other years (a dispersion survives adding up periods).
   What a year is measured by is its own history and that of the two years before: what comes later changes no verdict on it.
@@ -88,7 +89,8 @@ dispersed as (
         part.scope_id,
         part.grain_no,
         part.year_no,
-        part.part_no
+        part.part_no,
+        series.is_recorded and part.freedom >= {{ least_degrees_of_freedom() }} as is_measured
         {%- for side, prior in [('yoy', 'year_earlier'), ('pop', 'before')] %},
         {{ dispersion(
             'cast(part.chi_square - coalesce(own.chi_square, 0) - coalesce(' ~ prior ~ '.chi_square, 0) as double)',
@@ -97,15 +99,24 @@ dispersed as (
             'part.freedom') }} as {{ side }}_dispersion
         {%- endfor %}
     from keyed_part as part
+    inner join {{ ref('int_kpi_series') }} as series on part.series_id = series.series_id
     left join spread as own on part.spread_key = own.spread_key
     left join spread as year_earlier on part.spread_key - part.parts_in_year = year_earlier.spread_key
     left join spread as before on part.spread_key - 1 = before.spread_key
 )
 
-select *
+select
+    spread_key,
+    series_id,
+    scope_id,
+    grain_no,
+    year_no,
+    part_no,
+    yoy_dispersion,
+    pop_dispersion
 from dispersed
 where
-    (yoy_dispersion > 1 or pop_dispersion > 1)
+    (yoy_dispersion > 1 or pop_dispersion > 1 or is_measured)
     {%- if redoes_rows %}
     and ({{ redone_where('int_kpi_dispersion') }})
     {%- endif %}
