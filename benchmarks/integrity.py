@@ -36,18 +36,48 @@ MODELS = (
     "int_period_day",
     "int_period",
     "int_flag_month",
+    "int_flag_whole_month",
     "int_flag_window",
     "int_flag_compared",
     "int_flag_alone",
     "int_flag_yoy",
     "int_flag_tested",
 )
-SEEDS = ("integrity_flag", "integrity_flag_term", "kpi_catalogue", "mediation_quota", "calendar_weight", "calendar_day", "spring_festival")
+PERIODS = ("int_kpi_count_month", "int_kpi_period")
+SEEDS = (
+    "integrity_flag",
+    "integrity_flag_term",
+    "kpi_catalogue",
+    "mediation_quota",
+    "calendar_weight",
+    "calendar_day",
+    "spring_festival",
+    "calendar_root",
+    "kpi_grain",
+)
 YEARS = (2024, 2025)
 AS_OF = dt.date(2026, 6, 30)
 STATIONS = 12
 CITIES = 200
 BAND = 0.99
+# In the place of int_kpi_period, where counts stand for whole months: from the first counted to the night.
+WHOLE_MONTHS = """
+create table candidate.main.int_kpi_period as
+select kpi_id, root_code, 3 as grain_no, 30000000 + month_no as period_id, true as is_covered
+from (
+    select
+        counted.kpi_id,
+        units.root_code,
+        unnest(range(
+            min(extract(year from counted.day) * 12 + extract(month from counted.day)),
+            max(extract(year from night.as_of) * 12 + extract(month from night.as_of)) + 1
+        )) as month_no
+    from candidate.main.fct_kpi_count as counted
+    inner join candidate.main.dim_unit as units on counted.unit_code = units.unit_code
+    cross join candidate.control.night as night
+    group by counted.kpi_id, units.root_code
+) as counted_month
+"""
 POWER = 0.8
 
 Counts = NDArray[np.int64]
@@ -130,12 +160,12 @@ def compile_models(scratch: Path) -> dict[str, str]:
     """The SQL of the flag models as dbt compiles it for DuckDB, by name."""
     (scratch / "warehouse").mkdir(parents=True, exist_ok=True)
     where = ["--project-dir", str(DBT), "--profiles-dir", str(DBT), "--target-path", str(scratch / "target"), "--log-path", str(scratch)]
-    command = [str(Path(sys.executable).parent / "dbt"), "--quiet", "compile", "--no-introspect", "--select", *MODELS, *where]
+    command = [str(Path(sys.executable).parent / "dbt"), "--quiet", "compile", "--no-introspect", "--select", *MODELS, *PERIODS, *where]
     done = subprocess.run(command, env=os.environ | {"POOL_HOME": str(scratch)}, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"dbt compile failed:\n{done.stdout}\n{done.stderr}")
     found = {path.stem: path.read_text(encoding="utf-8") for path in (scratch / "target" / "compiled").rglob("*.sql")}
-    return {name: found[name] for name in MODELS}
+    return {name: found[name] for name in (*MODELS, *PERIODS)}
 
 
 def _seed_types() -> dict[str, dict[str, str]]:
@@ -152,10 +182,12 @@ def run_flags(
     parents: Mapping[str, str | None],
     as_of: dt.date = AS_OF,
     changes: Sequence[tuple[str, dt.date, str | None]] = (),
+    by_day: bool = False,
 ) -> pa.Table:
     """``int_flag_tested`` made of rows of ``fct_kpi_count``; ``parents`` are child → parent, a station under its city.
 
-    ``changes`` are units, the days on which they changed and the role concerned, if it is one alone.
+    ``changes`` are units, the days on which they changed and the role concerned, if it is one alone. Counts are those of whole months,
+    whatever day they bear, unless they are ``by_day``: then their days tell where they begin and end.
     """
     with duckdb.connect() as connection:
         connection.execute("attach ':memory:' as candidate")
@@ -173,7 +205,7 @@ def run_flags(
             [{"unit_code": u, "root_code": p or u, "unit_level": "station" if p else "city"} for u, p in parents.items()]
         )
         connection.register("units", units)
-        connection.execute("create table candidate.main.dim_unit as select *, false as is_pseudo from units")
+        connection.execute("create table candidate.main.dim_unit as select *, false as is_pseudo, 'city' as group_name from units")
         connection.execute(
             "create table candidate.main.unit_ancestor as "
             "select unit_code, unnest([unit_code, root_code]) as ancestor_code, date '1900-01-01' as valid_from, date '9999-12-31' as valid_to "
@@ -185,6 +217,11 @@ def run_flags(
         connection.register("counts", counts)
         connection.execute("create table candidate.main.fct_kpi_count as select * from counts")
         for name in MODELS:
+            if name == "int_flag_whole_month":
+                for periods in PERIODS if by_day else ():
+                    connection.execute(f"create table candidate.main.{periods} as {models[periods]}")
+                if not by_day:
+                    connection.execute(WHOLE_MONTHS)
             connection.execute(f"create table candidate.main.{name} as {models[name]}")
         return connection.execute("select * from candidate.main.int_flag_tested").to_arrow_table()
 

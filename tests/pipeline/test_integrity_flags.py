@@ -34,13 +34,18 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def flags(
-    models: Mapping[str, str], rows: Iterable[Row], stations: int, as_of: dt.date, changes: Sequence[tuple[str, dt.date, str | None]] = ()
+    models: Mapping[str, str],
+    rows: Iterable[Row],
+    stations: int,
+    as_of: dt.date,
+    changes: Sequence[tuple[str, dt.date, str | None]] = (),
+    by_day: bool = False,
 ) -> dict[tuple[str, str, dt.date], dict[str, Any]]:
     """Results by flag, unit and end of period, of one city with stations S0, S1 …"""
     columns = list(zip(*rows, strict=True))
     names = ("kpi_id", "unit_code", "day", "cell", "numerator", "denominator")
     parents: dict[str, str | None] = {"C": None, **{f"S{n}": "C" for n in range(stations)}}
-    found = integrity.run_flags(models, pa.table(dict(zip(names, map(list, columns), strict=True))), parents, as_of, changes)
+    found = integrity.run_flags(models, pa.table(dict(zip(names, map(list, columns), strict=True))), parents, as_of, changes, by_day)
     return {(row["flag_id"], row["unit_code"], row["period_end"]): row for row in found.to_pylist()}
 
 
@@ -336,6 +341,28 @@ def test_only_periods_that_are_over_and_matured_are_tested(models: Mapping[str, 
     assert ends["invalid"][-1] == dt.date(2024, 5, 31)
     assert ends["deleted"][-1] == dt.date(2024, 4, 30), "deletions are waited for 30 days"
     assert ends["cleared_before_filing"] == [FIRST_QUARTER]
+
+
+def every_day(kpi_id: str, stations: int, first: dt.date, last: dt.date, numerator: int, denominator: int) -> list[Row]:
+    days = [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
+    return [(kpi_id, f"S{n}", day, "", numerator, denominator) for n in range(stations) for day in days]
+
+
+def test_a_month_in_which_a_feed_began_or_stopped_is_not_tested(models: Mapping[str, str]) -> None:
+    """From 10 January to 20 July: neither month is whole, nor the first and the third quarter."""
+    rows = [row for k in ("INC-2", "INC-3.converted") for row in every_day(k, 6, dt.date(2024, 1, 10), dt.date(2024, 7, 20), 4, 10)]
+    found = flags(models, rows, 6, LATER, by_day=True)
+    assert {end.month for flag, _, end in found if flag == "excluded_incidents"} == {2, 3, 4, 5, 6}
+    yearly = [*every_day("INC-3.converted", 6, dt.date(2024, 1, 10), dt.date(2025, 7, 20), 4, 10)]
+    ends = {end for flag, _, end in flags(models, yearly, 6, LATER, by_day=True) if flag == "conversion_fall"}
+    assert ends == {dt.date(2025, 6, 30)}, "the first quarter of 2024 was none to compare with"
+
+
+@pytest.mark.parametrize(("first", "months"), [(dt.date(2024, 1, 1), 12), (dt.date(2024, 2, 10), 10), (dt.date(2024, 3, 2), None)])
+def test_a_month_in_which_a_feed_began_is_no_part_of_a_baseline(models: Mapping[str, str], first: dt.date, months: int | None) -> None:
+    found = flags(models, every_day("INC-2", 1, first, dt.date(2025, 2, 28), 8, 10), 1, LATER, by_day=True)
+    row = found.get(("excluded_incidents_chart", "S0", dt.date(2025, 1, 31)))
+    assert (row and row["compared_with"]) == months, "ten whole months are needed"
 
 
 def test_what_counts_too_little_is_not_tested(models: Mapping[str, str]) -> None:

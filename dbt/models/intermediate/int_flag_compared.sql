@@ -1,6 +1,6 @@
 {#-
   Flags that compare a unit with others: with the other units of its level under the same root in the same period (itself left out), or with
-  its own months of the calendar year before. Every row brings a weight and a score, whose quotient is what is compared: trials and events; for
+  its own whole months of the calendar year before. Every row brings a weight and a score, whose quotient is what is compared: trials and events; for
   a gap between two shares, its precision and the difference of arcsines. A change is the gap between a share and that of a year earlier. Sums and squares of the others give their dispersion, at least 1.
   A unit is out of line only as far as both say so: the exact test, which knows how rare few events are, and the t test, which knows how much
   the others differ among themselves. Sums run over decimals, so that the order of adding is nothing.
@@ -110,6 +110,12 @@ counted as (
         flag_month.other_trials
     from {{ ref('int_flag_month') }} as flag_month
     inner join {{ ref('integrity_flag') }} as flag on flag_month.figure = flag.figure and flag.reference = 'baseline'
+    inner join {{ ref('dim_unit') }} as dim_unit on flag_month.unit_code = dim_unit.unit_code
+    inner join {{ ref('int_flag_whole_month') }} as whole_month
+        on
+            flag_month.figure = whole_month.figure
+            and dim_unit.root_code = whole_month.root_code
+            and flag_month.month_no = whole_month.month_no
     inner join month_length on flag_month.month_no = month_length.month_no
 ),
 

@@ -1,6 +1,6 @@
 {#-
   What each flag counts, by unit and period: the months of its window up to the end of the period. Only periods that are over and matured,
-  and whose window lies within what the root delivered (and after the year that is its baseline); only real units of the levels that the
+  and whose window has whole months alone (and lies after the year that is its baseline); only real units of the levels that the
   flag is for. A unit that was made up otherwise, or had another responsibility, in its baseline is no measure of itself: no window then.
   alike_since_no is the first month from which on it was what it was in the window.
 -#}
@@ -18,8 +18,7 @@ unit_month as (
         dim_unit.root_code,
         dim_unit.unit_level,
         dim_unit.is_pseudo,
-        month_length.days,
-        min(flag_month.month_no) over (partition by flag_month.figure, dim_unit.root_code) as first_month_no
+        month_length.days
     from {{ ref('int_flag_month') }} as flag_month
     inner join {{ ref('dim_unit') }} as dim_unit on flag_month.unit_code = dim_unit.unit_code
     inner join month_length on flag_month.month_no = month_length.month_no
@@ -114,8 +113,13 @@ inner join unit_month
     on
         window_end.figure = unit_month.figure
         and unit_month.month_no between window_end.last_month_no - window_end.window_months + 1 and window_end.last_month_no
-        and window_end.last_month_no - window_end.window_months + 1 >= unit_month.first_month_no
         and (window_end.reference <> 'baseline' or window_end.last_month_no - window_end.window_months >= window_end.year_no * 12)
+inner join {{ ref('int_flag_whole_month') }} as whole_month
+    on
+        window_end.figure = whole_month.figure
+        and unit_month.root_code = whole_month.root_code
+        and window_end.last_month_no = whole_month.month_no
+        and window_end.last_month_no - window_end.window_months + 1 >= whole_month.whole_since_no
 left join window_change
     on
         window_end.flag_id = window_change.flag_id

@@ -1,6 +1,7 @@
 {#-
   The periods of every KPI under every root: from the first in which it was counted to the last in which its family was, never
-  beyond the night. Whether each is complete, its exposure, the two periods it is compared with, and whether like meets like.
+  beyond the night. Whether each is covered from its first day to its last and, matured besides, complete, its exposure, the two periods it
+  is compared with, and whether like meets like.
   No grain is finer than the root delivers, nor than the figure is published by. Slices begin at the month (at the week where weeks are
   delivered): by day they would outnumber the figures many times over, and stay in fct_kpi_count. Days and weeks go back ten years: one
   row with a wrong date must not fill a century of days with zeros.
@@ -176,9 +177,7 @@ spanned as (
         period.pop_period_id,
         greatest(period.first_no, covered_scope.covered_from) as open_no,
         least(period.last_no, greatest(covered_scope.covered_to, covered_scope.last_no), covered_scope.as_of_no) as close_no,
-        period.ends_no <= covered_scope.covered_to
-        and period.first_no >= covered_scope.covered_from
-        and period.ends_no + covered_scope.maturity_days <= covered_scope.as_of_no as is_complete,
+        period.ends_no <= covered_scope.covered_to and period.first_no >= covered_scope.covered_from as is_covered,
         covered_scope.maturity_days = 0 or period.ends_no + covered_scope.maturity_days <= covered_scope.as_of_no as is_matured
     from covered_scope
     inner join {{ ref('int_period') }} as period
@@ -211,6 +210,7 @@ measured as (
 placed as (
     select
         measured.*,
+        is_covered and ends_no + maturity_days <= as_of_no as is_complete,
         {{ figure_key('scope_id', 'period_id') }} as period_key
     from measured
 )
@@ -229,6 +229,7 @@ select
     placed.ends_no,
     placed.period_start,
     placed.period_end,
+    placed.is_covered,
     placed.is_complete,
     least(placed.ends_no, placed.as_of_no) as reached_no,
     placed.days,
