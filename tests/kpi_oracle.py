@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 from kpi_harness import CATALOGUE_DEFAULTS, DBT
@@ -138,7 +138,7 @@ class Figures:
         family = [c for c in city.counts if city.entries[c[0]]["product"] == self.entry["product"]]
         self.first, self.last = min(c[2] for c in own), max(c[2] for c in family)
         days = sorted({c[2] for c in family})
-        self.cover = (max(self.first.replace(day=1), days[0]), self.alive_until(days))
+        self.cover = (max(self.first.replace(day=1), self.alive_from(days)), self.alive_until(days))
         self.sums: dict[tuple[str, str], dict[dt.date, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
         for _, leaf, day, cell, numerator, denominator in own:
             if cell and cell.split(":")[0] not in city.slices:
@@ -151,6 +151,17 @@ class Figures:
         self.spans = {grain: self.spanned(grain) for grain in GRAINS}
         self.known = {period for spans in self.spans.values() for period in spans}
         self.covered = cache(self.covered_days)
+
+    def alive_from(self, days: Sequence[dt.date]) -> dt.date:
+        """The first day that is not alone in its month before a silence that the following months make one in a thousand."""
+        months = [list(of_month) for _, of_month in groupby(days, key=lambda day: (day.year, day.month))]
+        silences = [(later[0] - earlier[-1]).days - 1 for earlier, later in pairwise(months)]
+        for n, of_month in enumerate(months[:-1]):
+            following = silences[n + 1 : n + 13]
+            quiet = sum(following) + 31
+            if len(of_month) > 1 or round((quiet / (quiet + silences[n])) ** (len(following) + 1), 6) > 0.001:
+                return of_month[0]
+        return months[-1][0]
 
     def alive_until(self, days: Sequence[dt.date]) -> dt.date:
         """The end of the last month counted, or the last day counted if the family is hardly ever quiet for so long."""
@@ -184,7 +195,8 @@ class Figures:
         return not self.entry["maturity_days"] or period.end + self.entry["maturity_days"] * DAY <= self.city.as_of
 
     def covered_days(self, period: Period) -> list[dt.date]:
-        return [day for day in period.days() if self.cover[0] <= day <= min(self.cover[1], self.city.as_of)]
+        begins = self.cover[0] if period.end >= self.cover[0] else period.start
+        return [day for day in period.days() if begins <= day <= min(self.cover[1], self.city.as_of)]
 
     def festive(self, period: Period) -> int:
         return sum(day in FESTIVAL for day in self.covered(period)) if self.city.calendar == "china" else 0

@@ -161,6 +161,23 @@ def test_a_feed_that_stops_and_goes_on_gives_every_night_what_that_night_alone_g
     assert_same_as_anew({"count": KINDS["count"]}, [*nights, (dt.date(2025, 9, 5), [earlier, *before, *after])])
 
 
+def test_a_wrong_date_is_no_beginning_from_the_night_on_that_shows_it() -> None:
+    """Of a single month of deliveries nobody can tell, two show that it is never quiet; then the row is put right."""
+    noise = random.Random(7)
+    wrong: Count = ("count", "n1", dt.date(2021, 3, 5), "", 3, 0)
+    feed = counted(noise, "count", dt.date(2025, 9, 7), 60, presence=1.0)
+    ends = [dt.date(2025, 7, 31), dt.date(2025, 8, 1), dt.date(2025, 9, 7)]
+    nights = [(end, [wrong, *(row for row in feed if row[2] <= end)]) for end in ends]
+    with kpi_table(ends[0], {"count": KINDS["count"]}, nights[0][1], PARENTS) as connection:
+        april = "select is_complete from int_kpi_period where grain = 'month' and period_start = date '2021-04-01'"
+        told = connection.execute(april).fetchall()
+        build_on_last(connection, *nights[1])
+        assert [*told, *connection.execute(april).fetchall()] == [(True,), (False,)]
+    for n in range(2, 4):
+        assert_same_as_anew({"count": KINDS["count"]}, nights[:n])
+    assert_same_as_anew({"count": KINDS["count"]}, [*nights, (ends[-1], feed)])
+
+
 @pytest.mark.parametrize("days_earlier", [0, 3])
 def test_a_night_on_which_nothing_was_counted_builds_too(days_earlier: int) -> None:
     last = dt.date(2025, 9, 7)

@@ -22,7 +22,7 @@ NUMBERS = ["value", "lower95", "upper95", *COMPARED]
 
 @st.composite
 def cities(draw: st.DrawFn) -> City:
-    """A day to two years and a half of one or two KPIs, ending on any day of 2024 to 2026, sparse or busy."""
+    """A day to two years and a half of one or two KPIs, ending on any day of 2024 to 2026, sparse or busy; one row may have a date too early."""
     as_of = dt.date(2024, 1, 1) + dt.timedelta(days=draw(st.integers(0, 1000)))
     length = draw(st.sampled_from([1, 40, 150, 420, 900]))
     noise = random.Random(draw(st.integers(0, 2**32)))
@@ -46,6 +46,10 @@ def cities(draw: st.DrawFn) -> City:
                     trials = 0 if kind == "count" else int(noise.expovariate(1 / level) * 2)
                     events = int(noise.expovariate(1 / level)) if kind != "proportion" else sum(noise.random() < 0.4 for _ in range(trials))
                     counts.append((kpi_id, leaf, day, noise.choice(["", "category:a", "excluded:x"]), events, trials))
+    wrong = draw(st.sampled_from([None, None, 20, 200, 2000]))
+    if wrong and counts:
+        kpi_id, leaf, first, *_ = min(counts, key=lambda count: count[2])
+        counts.append((kpi_id, leaf, first - dt.timedelta(days=wrong), "", 1, 1))
     if not any(count[2] <= as_of for count in counts):
         counts.append((next(iter(catalogue)), "n1", as_of, "", 1, 1))
     return City(as_of, catalogue, counts, PARENTS, calendar=draw(st.sampled_from(["china", "plain"])))

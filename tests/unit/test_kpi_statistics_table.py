@@ -131,6 +131,48 @@ def test_a_feed_that_began_within_a_month_or_week_completes_none_before_the_next
     assert ask("yoy_value, yoy_ratio", **june) == (700, 1.0), "compared by the seven days that there were"
 
 
+@pytest.mark.parametrize(
+    "wrong", [[D(2018, 3, 5)], [D(1970, 1, 1), D(2018, 3, 5)], [D(2022, 12, 31)]], ids=["one", "two", "of last winter"]
+)
+def test_a_wrong_date_years_before_a_feed_is_not_its_beginning(wrong: list[dt.date]) -> None:
+    """The feed began on 24 June 2023, as above; what bears a date of long before stands there, and nothing between is known to be none."""
+    counts = [*[("K", "city", day, "", 1, 0) for day in wrong], *daily(D(2023, 6, 24), D(2024, 7, 31), 100)]
+    catalogue: dict[str, Any] = {"K": {}, "L": {}}
+    ask = built(D(2024, 7, 31), [*counts, *daily(D(2023, 6, 24), D(2024, 7, 31), 9, kpi_id="L")], catalogue=catalogue)
+    columns = "is_complete, numerator, pop_verdict, yoy_verdict"
+    for kpi_id, number in (("K", 100), ("L", 9)):
+        month = {"kpi_id": kpi_id, "grain": "month"}
+        assert ask(columns, **month, period_start=D(2023, 6, 1)) == (False, 7 * number, None, None)
+        assert ask(columns, **month, period_start=D(2023, 7, 1)) == (True, 31 * number, None, None)
+        assert ask(columns, **month, period_start=D(2024, 6, 1)) == (True, 30 * number, NO_CLEAR_CHANGE, None)
+    spans = "select is_complete, min(period_start), max(period_end), min(days), max(days) from int_kpi_period"
+    before = f"{spans} where kpi_id = 'K' and grain = 'month' and period_start < date '2023-06-01' group by all"
+    first, last = wrong[0].replace(day=1), D(2023, 5, 31)
+    assert ask.connection.execute(before).fetchall() == [(False, first, last, 28, 31)]
+    assert ask("numerator", kpi_id="K", grain="month", period_start=first) == (1,)
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        [D(year, 8, 5) for year in range(2014, 2026)],
+        [D(2022 + n // 12, n % 12 + 1, 5) for n in range(44)],
+        [D(2022, 8, 20), *[D(year, month, 9) for year in (2023, 2024, 2025) for month in (6, 7, 8)]],
+        [D(2022, 3, 14), D(2023, 1, 2), D(2023, 1, 30), D(2024, 8, 5), D(2025, 6, 1), D(2025, 8, 5)],
+        [D(2023, 3, 14), D(2025, 8, 5)],
+        [*[D(2023, 3, 1) + n * DAY for n in range(31)], *[D(2024, 3, 1) + n * DAY for n in range(523)]],
+    ],
+    ids=["once a year", "once a month", "in summer", "now and then", "twice", "a month, a year of nothing, and ever since"],
+)
+def test_families_that_are_often_quiet_begin_on_their_first_day(days: list[dt.date]) -> None:
+    ask = built(D(2025, 9, 2), [("K", "city", day, "", 1, 0) for day in days])
+    begins = days[0].replace(day=1)
+    assert ask("is_complete", grain="month", period_start=begins) == (begins == days[0],)
+    assert ask("min(is_complete::int)", grain="quarter") == (0,)
+    second = D(begins.year + begins.month // 12, begins.month % 12 + 1, 1)
+    assert ask("numerator, is_complete", grain="month", period_start=second)[1] is True
+
+
 def test_a_figure_that_is_first_counted_late_in_its_family_has_whole_months() -> None:
     """Nothing of K before 20 May, of a family that had begun long ago: it is rare, not cut."""
     counts = [*daily(D(2025, 3, 1), D(2025, 6, 30), 9, kpi_id="L"), ("K", "city", D(2025, 5, 20), "", 1, 0)]

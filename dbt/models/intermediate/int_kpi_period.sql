@@ -5,8 +5,10 @@
   No grain is finer than the root delivers, nor than the figure is published by. Slices begin at the month (at the week where weeks are
   delivered): by day they would outnumber the figures many times over, and stay in fct_kpi_count. Days and weeks go back ten years: one
   row with a wrong date must not fill a century of days with zeros.
-  What is known by day is covered from the first day on which its family was counted: the month in which a nightly feed began is no whole
-  month (a stock is the last state of its period, whatever was before). It is covered to the end of the last month counted, quiet days
+  What is known by day is covered from the day on which its family began to be counted: the month in which a nightly feed began is no whole
+  month (a stock is the last state of its period, whatever was before). A day alone in its month is no beginning but a wrong date, if a
+  family as quiet as this one was afterwards would not keep so quiet after it once in a thousand times: (t / (t + g)) to the power of n + 1,
+  g the quiet days after it, t those where the next n months counted (twelve at most) met, and 31 more. It is covered to the end of the last month counted, quiet days
   included, unless the family is hardly ever quiet for so long: then to the last day counted. Its family are the KPIs of its product and
   root that are known by day and need a delivery to be counted (what a register or the night itself adds to every day tells of no feed).
   How quiet it is shows where one counted month ends and the next begins; from a month on, a gap says no more (it may be a wrong date).
@@ -14,6 +16,8 @@
 {% set days_kept_by_day = 3653 -%}
 {% set longest_gap = 31 -%}
 {% set least_chance = 0.05 -%}
+{% set least_chance_of_a_beginning = 0.001 -%}
+{% set turns_of_a_beginning = 12 -%}
 {% set comparisons = ['yoy', 'pop'] -%}
 with counted_in_month as (
     select
@@ -95,8 +99,20 @@ family_month as (
 turned_month as (
     select
         family_month.*,
-        lag(last_no) over (partition by product, root_code order by month_no) as earlier_no
+        first_no - lag(last_no) over (partition by product, root_code order by month_no) - 1 as quiet_days
     from family_month
+),
+
+following_month as (
+    select
+        turned_month.*,
+        lead(quiet_days) over (partition by product, root_code order by month_no) as quiet_after,
+        coalesce(sum(quiet_days) over later_turns, 0) + {{ longest_gap }} as quiet_later,
+        count(quiet_days) over later_turns as turns_later
+    from turned_month
+    window later_turns as (
+        partition by product, root_code order by month_no rows between 2 following and {{ turns_of_a_beginning + 1 }} following
+    )
 ),
 
 family_quiet as (
@@ -105,15 +121,18 @@ family_quiet as (
         root_code,
         first_no,
         last_no,
-        case when earlier_no is not null then least(first_no - earlier_no - 1, {{ longest_gap }}) end as quiet_days
-    from turned_month
+        case when quiet_days is not null then least(quiet_days, {{ longest_gap }}) end as quiet_days,
+        first_no = last_no
+        and quiet_after is not null
+        and round(power(quiet_later / cast(quiet_later + quiet_after as double), turns_later + 1), 6) <= {{ least_chance_of_a_beginning }} as is_alone
+    from following_month
 ),
 
 family as (
     select
         product,
         root_code,
-        min(first_no) as first_no,
+        min(case when not is_alone then first_no end) as first_no,
         max(last_no) as last_no,
         coalesce(sum(quiet_days) / cast(nullif(sum(quiet_days) + count(quiet_days), 0) as double), 0e0) as quiet_share
     from family_quiet
@@ -141,8 +160,9 @@ covered_scope as (
         scope.*,
         coalesce(own_pattern.pattern_no, any_pattern.pattern_no) * 1000000 as pattern_key,
         case
-            when scope.is_known_by_day and scope.time_rule <> 'last' then greatest(first_cover.first_no, least(scope.family_first_no, scope.first_no))
-            else first_cover.first_no
+            when not scope.is_known_by_day or scope.time_rule = 'last' then first_cover.first_no
+            when scope.needs_delivery then greatest(first_cover.first_no, scope.family_first_no)
+            else greatest(first_cover.first_no, least(scope.family_first_no, scope.first_no))
         end as covered_from,
         case
             when
@@ -175,7 +195,10 @@ spanned as (
         period.year_no,
         period.yoy_period_id,
         period.pop_period_id,
-        greatest(period.first_no, covered_scope.covered_from) as open_no,
+        case
+            when period.last_no < covered_scope.covered_from then period.first_no
+            else greatest(period.first_no, covered_scope.covered_from)
+        end as open_no,
         least(period.last_no, greatest(covered_scope.covered_to, covered_scope.last_no), covered_scope.as_of_no) as close_no,
         period.ends_no <= covered_scope.covered_to and period.first_no >= covered_scope.covered_from as is_covered,
         covered_scope.maturity_days = 0 or period.ends_no + covered_scope.maturity_days <= covered_scope.as_of_no as is_matured
