@@ -358,6 +358,14 @@ def test_a_month_in_which_a_feed_began_or_stopped_is_not_tested(models: Mapping[
     assert ends == {dt.date(2025, 6, 30)}, "the first quarter of 2024 was none to compare with"
 
 
+def test_cases_do_not_make_whole_the_months_in_which_calls_began_and_stopped(models: Mapping[str, str]) -> None:
+    rows = every_day("INT-1.quick", 6, dt.date(2024, 1, 1), dt.date(2024, 8, 31), 1, 10)
+    rows += every_day("INT-4.invalid", 6, dt.date(2024, 1, 10), dt.date(2024, 7, 20), 1, 10)
+    found = flags(models, rows, 6, LATER, by_day=True)
+    assert {end.month for flag, _, end in found if flag == "invalid"} == {2, 3, 4, 5, 6}
+    assert {end.month for flag, _, end in found if flag == "quick_clearance"} == {3, 6}
+
+
 @pytest.mark.parametrize(("first", "months"), [(dt.date(2024, 1, 1), 12), (dt.date(2024, 2, 10), 10), (dt.date(2024, 3, 2), None)])
 def test_a_month_in_which_a_feed_began_is_no_part_of_a_baseline(models: Mapping[str, str], first: dt.date, months: int | None) -> None:
     found = flags(models, every_day("INC-2", 1, first, dt.date(2025, 2, 28), 8, 10), 1, LATER, by_day=True)

@@ -182,6 +182,15 @@ def test_a_figure_that_is_first_counted_late_in_its_family_has_whole_months() ->
     assert elsewhere("numerator, is_complete", kpi_id="K", grain="month", period_start=D(2025, 5, 1)) == (1, False)
 
 
+def test_what_another_feed_of_the_product_counts_does_not_make_whole_months() -> None:
+    """Cases all the time, calls from 10 June to 5 August: of one product, but what is counted from calls is of the family of incidents."""
+    counts = daily(D(2025, 1, 1), D(2025, 9, 1), 9, kpi_id="INT-1.quick") + daily(D(2025, 6, 10), D(2025, 8, 5), 9, kpi_id="INT-4.deleted")
+    ask = built(D(2025, 9, 2), counts, catalogue={"INT-1.quick": {"product": "integrity"}, "INT-4.deleted": {"product": "integrity"}})
+    complete = ask("is_complete", kpi_id="INT-4.deleted", grain="month")
+    assert [row[0] for row in complete] == [False, True, False]
+    assert [row[0] for row in ask("is_complete", kpi_id="INT-1.quick", grain="month")][:8] == [True] * 8
+
+
 def test_a_feed_that_stopped_within_a_month_or_week_completes_neither() -> None:
     """It stopped on Tuesday, 5 August 2025; the night is 2 September."""
     ask = built(D(2025, 9, 2), daily(D(2023, 1, 1), D(2025, 8, 5), 100))

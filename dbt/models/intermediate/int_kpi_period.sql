@@ -8,10 +8,11 @@
   What is known by day is covered from the day on which its family began to be counted: the month in which a nightly feed began is no whole
   month (a stock is the last state of its period, whatever was before). A day alone in its month is no beginning but a wrong date, if a
   family as quiet as this one was afterwards would not keep so quiet after it once in a thousand times: (t / (t + g)) to the power of n + 1,
-  g the quiet days after it, t those where the next n months counted (twelve at most) met, and 31 more. It is covered to the end of the last month counted, quiet days
-  included, unless the family is hardly ever quiet for so long: then to the last day counted. Its family are the KPIs of its product and
-  root that are known by day and need a delivery to be counted (what a register or the night itself adds to every day tells of no feed).
-  How quiet it is shows where one counted month ends and the next begins; from a month on, a gap says no more (it may be a wrong date).
+  g the quiet days after it, t those where the next n months counted (twelve at most) met, and 31 more. It is covered to the end of the
+  last month counted, quiet days included, unless the family is hardly ever quiet for so long: then to the last day counted. Its family are
+  the KPIs of its root and product (or of that with whose deliveries it begins and stops, if another) that are known by day and need a
+  delivery to be counted (what a register or the night itself adds to every day tells of no feed). How quiet it is shows where one counted
+  month ends and the next begins; from a month on, a gap says no more (it may be a wrong date).
 -#}
 {% set days_kept_by_day = 3653 -%}
 {% set longest_gap = 31 -%}
@@ -65,6 +66,7 @@ scope as (
         {{ grain_no("coalesce(root_calendar.finest_grain, group_calendar.finest_grain, 'day')") }} = 1
         and coalesce(kpi_grain.is_counted_by_day, true) as is_known_by_day,
         coalesce(kpi_grain.needs_delivery, true) as needs_delivery,
+        coalesce(kpi_grain.family, catalogue.product) as family,
         catalogue.product
     from counted
     inner join {{ ref('kpi_catalogue') }} as catalogue on counted.kpi_id = catalogue.kpi_id
@@ -85,7 +87,7 @@ pattern as (
 
 family_month as (
     select
-        scope.product,
+        scope.family,
         scope.root_code,
         counted_in_month.month_no,
         {{ day_number('min(counted_in_month.first_day)') }} as first_no,
@@ -93,31 +95,31 @@ family_month as (
     from counted_in_month
     inner join scope on counted_in_month.kpi_id = scope.kpi_id and counted_in_month.root_code = scope.root_code
     where scope.is_known_by_day and scope.needs_delivery
-    group by scope.product, scope.root_code, counted_in_month.month_no
+    group by scope.family, scope.root_code, counted_in_month.month_no
 ),
 
 turned_month as (
     select
         family_month.*,
-        first_no - lag(last_no) over (partition by product, root_code order by month_no) - 1 as quiet_days
+        first_no - lag(last_no) over (partition by family, root_code order by month_no) - 1 as quiet_days
     from family_month
 ),
 
 following_month as (
     select
         turned_month.*,
-        lead(quiet_days) over (partition by product, root_code order by month_no) as quiet_after,
+        lead(quiet_days) over (partition by family, root_code order by month_no) as quiet_after,
         coalesce(sum(quiet_days) over later_turns, 0) + {{ longest_gap }} as quiet_later,
         count(quiet_days) over later_turns as turns_later
     from turned_month
     window later_turns as (
-        partition by product, root_code order by month_no rows between 2 following and {{ turns_of_a_beginning + 1 }} following
+        partition by family, root_code order by month_no rows between 2 following and {{ turns_of_a_beginning + 1 }} following
     )
 ),
 
 family_quiet as (
     select
-        product,
+        family,
         root_code,
         first_no,
         last_no,
@@ -128,30 +130,30 @@ family_quiet as (
     from following_month
 ),
 
-family as (
+family_span as (
     select
-        product,
+        family,
         root_code,
         min(case when not is_alone then first_no end) as first_no,
         max(last_no) as last_no,
         coalesce(sum(quiet_days) / cast(nullif(sum(quiet_days) + count(quiet_days), 0) as double), 0e0) as quiet_share
     from family_quiet
-    group by product, root_code
+    group by family, root_code
 ),
 
 scope_of_family as (
     select
         scope.*,
-        family.first_no as family_first_no,
-        family.last_no as family_last_no,
-        family.quiet_share,
+        family_span.first_no as family_first_no,
+        family_span.last_no as family_last_no,
+        family_span.quiet_share,
         case
             when scope.is_known_by_day
-                then max(case when scope.is_known_by_day then scope.own_last_no end) over (partition by scope.product, scope.root_code)
+                then max(case when scope.is_known_by_day then scope.own_last_no end) over (partition by scope.family, scope.root_code)
             else scope.product_last_no
         end as last_no
     from scope
-    left join family on scope.product = family.product and scope.root_code = family.root_code and scope.is_known_by_day
+    left join family_span on scope.family = family_span.family and scope.root_code = family_span.root_code and scope.is_known_by_day
 ),
 
 {#- Deliveries by month or by year cover the whole of it. #}
