@@ -1,4 +1,8 @@
-"""The dbt tests, run again: the compiled SQL of every test against the candidate, whatever dbt itself said about it."""
+"""The dbt tests, run again: the compiled SQL of every test against the candidate, whatever dbt itself said about it.
+
+Tests that look at whole tables are run here alone: dbt makes the view of what is wrong, and nights leave the test that nothing stands in it
+(``LEFT_TO_THE_AUDIT``) to the audit.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +30,8 @@ COMPARISONS = {
     ">": operator.gt,
     "<": operator.lt,
 }
+LEFT_TO_THE_AUDIT = "no_rows"
+"""The generic test that the audit can run without its compiled SQL."""
 FIND_THE_MODEL = "Look at the offending rows, find the first model upstream where they are wrong, and put that right."
 REBUILD = "Build the candidate again with every test selected; if this stays, the test itself is broken."
 
@@ -62,13 +68,15 @@ def check_names(lineage: Lineage) -> dict[str, str]:
 
     Two tests of one kind on one model keep their own long names, which tell them apart.
     """
-    short: dict[str, str] = {}
-    for test in lineage.tests:
-        model = lineage.nodes.get(test.attached or "")
-        generated = f"{test.generic_test} of {model.name}" if test.generic_test and model else test.name
-        short[test.unique_id] = str(test.meta.get("check", generated))
+    short = {test.unique_id: _short_name(lineage, test) for test in lineage.tests}
     uses = Counter(short.values())
     return {unique_id: f"dbt:{name if uses[name] == 1 else lineage.nodes[unique_id].name}" for unique_id, name in short.items()}
+
+
+def _short_name(lineage: Lineage, test: Node) -> str:
+    model = lineage.nodes.get(test.attached or "")
+    generated = f"{test.generic_test} of {model.name}" if test.generic_test and model else test.name
+    return str(test.meta.get("check", generated))
 
 
 def severity_of(test: Node) -> Severity:
@@ -85,19 +93,33 @@ def action_of(test: Node) -> str:
 
 def name_zh(lineage: Lineage, test: Node) -> str:
     """The name of a test's check in Chinese: its kind and the model that it stands on; empty for a kind without one."""
-    kind = DBT_KINDS.get(test.generic_test or test.name, "")
-    model = lineage.nodes.get(test.attached or "")
-    return f"{kind}：{model.name}" if kind and model else kind
+    kind, _, model = _short_name(lineage, test).partition(" of ")
+    zh = DBT_KINDS.get(kind, "")
+    return f"{zh}：{model}" if zh and model else zh
 
 
-def _tested(test: Node) -> tuple[str, ...]:
-    return (test.attached,) if test.attached else test.parents
+def _tested(lineage: Lineage, test: Node) -> tuple[str, ...]:
+    attached = lineage.nodes.get(test.attached or "")
+    if attached is None:
+        return test.parents
+    return attached.parents if test.generic_test == LEFT_TO_THE_AUDIT else (attached.unique_id,)
+
+
+def _sql(candidate: Candidate, test: Node) -> str | None:
+    """The SQL of its offending rows; None when nothing says it."""
+    built = candidate.built.get(test.unique_id)
+    if built is not None and built.compiled_sql:
+        return built.compiled_sql
+    view = candidate.lineage.nodes.get(test.attached or "")
+    if test.generic_test == LEFT_TO_THE_AUDIT and view is not None and candidate.has(view):
+        return f"select * from {candidate.relation(view)}"
+    return None
 
 
 def affected_products(candidate: Candidate, test: Node) -> tuple[str, ...]:
     """The products that a test speaks for: those it declares, else those whose figures are made of what it tests."""
     declared = tuple(p for p in test.products if p in candidate.lineage.products)
-    return declared or candidate.lineage.products_reading(_tested(test))
+    return declared or candidate.lineage.products_reading(_tested(candidate.lineage, test))
 
 
 def _owners_of_rows(candidate: Candidate, columns: Collection[str], owners: RowOwners) -> frozenset[str] | None:
@@ -159,13 +181,13 @@ def run_dbt_tests(candidate: Candidate, owners: RowOwners, hidden_columns: Colle
         name = names[test.unique_id]
         severity, owner, action = severity_of(test), owner_of(test), action_of(test)
         zh = name_zh(candidate.lineage, test)
-        built = candidate.built.get(test.unique_id)
-        if built is None or not built.compiled_sql:
+        sql = _sql(candidate, test)
+        if sql is None:
             detail = f"{NOT_AUDITED}: the test was not part of the build"
             yield from (Verdict(product, name, "block", False, detail, owner, REBUILD, zh=zh) for product in products)
             continue
         try:
-            outcome = _run(candidate, test, built.compiled_sql, owners, hidden_columns)
+            outcome = _run(candidate, test, sql, owners, hidden_columns)
         except duckdb.Error as error:
             detail = f"{NOT_AUDITED}: the test cannot run: {first_line(error)}"
             yield from (Verdict(product, name, "block", False, detail, owner, REBUILD, zh=zh) for product in products)

@@ -22,6 +22,7 @@ from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version
 
 from dagster_project.audit.candidate import can_build_on, discard_unsealed, seal_candidate
+from dagster_project.audit.dbt_tests import LEFT_TO_THE_AUDIT
 from dagster_project.audit.lineage import Lineage, read_lineage
 from dagster_project.defs.night import NIGHTS, SINGLE_RUN, as_of
 from dagster_project.home import Home
@@ -37,7 +38,7 @@ PARSED_OF = TARGET_FOLDER / "manifest.sha256"
 PARSED = ("partial_parse.msgpack", MANIFEST.name)
 DBT = Path(sys.executable).with_name("dbt")
 ENDS_WITH_THE_RUN = ("-P", "-m", "dagster_project.dbt_process")
-LAYERS = ("staging", "intermediate", "marts", "seeds")
+LAYERS = ("staging", "intermediate", "marts", "audit", "seeds")
 
 
 class NotParsedError(RuntimeError):
@@ -192,5 +193,6 @@ def transform(context: dg.ComponentLoadContext) -> PoolDbtComponent:
     os.environ["PATH"] = os.pathsep.join([str(DBT.parent), os.environ.get("PATH", "")])
     return PoolDbtComponent(
         project=DbtProject(project_dir=PROJECT_FOLDER, profiles_dir=PROJECT_FOLDER, target_path=TARGET_FOLDER),
+        exclude=f"test_name:{LEFT_TO_THE_AUDIT}",
         op=OpSpec(name="transform", backfill_policy=SINGLE_RUN),
     )

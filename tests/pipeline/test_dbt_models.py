@@ -299,7 +299,8 @@ def compiled_tests(home: Path, name: str) -> list[str]:
     chosen = {
         key
         for key, node in manifest["nodes"].items()
-        if node["resource_type"] == "test" and name in {node["name"], (node.get("test_metadata") or {}).get("name")}
+        if (node["resource_type"] == "test" or "audit" in node["fqn"])
+        and name in {node["name"], (node.get("test_metadata") or {}).get("name")}
     }
     return [result["compiled_code"] for result in run["results"] if result["unique_id"] in chosen]
 
@@ -317,6 +318,7 @@ TAMPERINGS = {
         "int_kpi_figure",
         "update {} set numerator = numerator + 1 where series_id in (select series_id from int_kpi_series where unit_code = 'C')",
     ),
+    "a figure twice": ("figures_are_valid", "int_kpi_figure", "insert into {} select * from {} limit 1"),
     "two parents at once": ("one_way_up", "unit_ancestor", "insert into {} values ('A1', 'B', date '2010-01-01', date '9999-12-31', 1)"),
     "a lost row": ("balanced", "pool_balance", "update {} set is_balanced = false where source_id = 'city_case'"),
     "two leaves for one code": ("no_overlap", "int_unit_assignment", "update {} set unit_code = 'A1', group_name = 'city'"),

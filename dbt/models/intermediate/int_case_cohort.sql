@@ -2,56 +2,15 @@
   Cases alike in all that matters, in every cohort figure: the last day that counts for them (their own day plus the horizon; without one, no day is the last), or why they are
   not in the figure. Only cases whose horizon has passed are counted; transfers and withdrawals stay.
 -#}
-with root_with_events as (
-    select distinct root_code from {{ ref('int_case_event') }}
-),
-
-case_tally as (
-    select
-        cases.unit_code,
-        cases.day,
-        cases.category,
-        cases.case_kind,
-        cases.is_serious_violent,
-        cases.excluded_reason,
-        root_with_events.root_code is not null as has_events,
-        history.cleared_on,
-        history.exited_on,
-        history.penalised_on,
-        history.not_penalised_on,
-        history.mediated_on,
-        sum(cases.row_count) as row_count
-    from {{ ref('int_case') }} as cases
-    left join {{ ref('int_case_history') }} as history
-        on cases.group_name = history.group_name and cases.case_id = history.case_id
-    left join root_with_events on cases.root_code = root_with_events.root_code
-    group by
-        cases.unit_code,
-        cases.day,
-        cases.category,
-        cases.case_kind,
-        cases.is_serious_violent,
-        cases.excluded_reason,
-        root_with_events.root_code is not null,
-        history.cleared_on,
-        history.exited_on,
-        history.penalised_on,
-        history.not_penalised_on,
-        history.mediated_on
-),
-
-due_case as (
+{{ config(materialized='view') }}
+with due_case as (
     select
         horizon.kpi_id,
         horizon.population,
         night.as_of,
-        case
-            when horizon.horizon_days is not null then {{ add_days('case_tally.day', 'horizon.horizon_days') }}
-            when horizon.horizon_months is not null then {{ add_months('case_tally.day', 'horizon.horizon_months') }}
-            else {{ last_moment() }}
-        end as due_on,
+        {{ cohort_due_on('case_tally.day') }} as due_on,
         case_tally.*
-    from case_tally
+    from {{ ref('int_case_tally') }} as case_tally
     cross join {{ ref('cohort_horizon') }} as horizon
     cross join {{ source('control', 'night') }} as night
 )

@@ -1,3 +1,4 @@
+{{ config(materialized=kept_table(), meta={'counts_days_of': ['int_case_cohort']}) }}
 with decided_case as (
     select
         kpi_id,
@@ -15,7 +16,7 @@ with decided_case as (
             when mediated_on <= due_on then 'mediated'
             else 'undecided'
         end as outcome
-    from {{ ref('int_case_cohort') }}
+    from {{ rows_counted('int_case_cohort') }}
     where kpi_id like 'AD-%'
 ),
 
@@ -57,7 +58,10 @@ outcome_on_day as (
 ),
 
 possible_outcome as (
-    select distinct outcome from outcome_on_day
+    {%- for outcome in ['penalised', 'not_penalised', 'mediated', 'undecided'] %}
+    {% if not loop.first %}union all {% endif -%}
+    select '{{ outcome }}' as outcome
+    {%- endfor %}
 )
 
 select * from cell

@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 {#- Incidents, whether anybody called back after them, and why they need no callback, if they do not. -#}
 with root_with_callbacks as (
     select distinct

@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 {#- Incidents of groups that register anything, whether a case was registered of them, and why none is to be expected, if so. -#}
 with judged_after as (
     select maturity_days as days

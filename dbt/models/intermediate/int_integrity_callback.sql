@@ -1,10 +1,11 @@
+{{ config(materialized=kept_table(), meta={'counts_days_of': ['int_callback']}) }}
 {#- Incidents called back without any telephone on record, and how satisfied first replies are at the first attempt and later. -#}
 with called_incident as (
     select
         max(case when attempt_rank = 1 then unit_code end) as unit_code,
         max(day) as day,
         max(case when has_phone then 1 else 0 end) = 0 as has_no_phone
-    from {{ ref('int_callback') }}
+    from {{ rows_counted('int_callback') }}
     where not is_future
     group by group_name, incident_id
 ),
@@ -16,7 +17,7 @@ first_reply as (
         case when attempt = 1 then 'attempt:first' else 'attempt:later' end as attempt_cell,
         result in ('very_satisfied', 'satisfied') as is_satisfied,
         row_count
-    from {{ ref('int_callback') }}
+    from {{ rows_counted('int_callback') }}
     where is_first_reply and not is_future
 ),
 

@@ -1,10 +1,5 @@
-{#- I8: the published counts of a unit are the sum of those of the units directly below it, where that set never changed. -#}
-{{ config(meta={
-    'severity': 'block',
-    'owner': 'data office',
-    'action': 'City, counties and stations no longer add up. Check unit_ancestor and how int_kpi_value sums over it.'
-}) }}
-
+{#- I8: what is wrong where the published counts of a unit are to be the sum of those of the units directly below it, because that set never changed. -#}
+{{ config(materialized='view') }}
 with direct_link as (
     select
         unit_code,
