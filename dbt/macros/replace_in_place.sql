@@ -3,7 +3,7 @@
   adapter's swap through an intermediate and a backup relation (which lets readers go on) would only cost time.
 -#}
 {% materialization table, adapter='duckdb', supported_languages=['sql'] %}
-  {{ return(replace_in_place('table')) }}
+  {{ return(replace_and_keep_last() if steps_aside(model) and builds_on_last() else replace_in_place('table')) }}
 {% endmaterialization %}
 
 {% materialization view, adapter='duckdb', supported_languages=['sql'] %}

@@ -362,7 +362,7 @@ def test_what_was_not_found_sound_is_tested_again_though_nothing_of_it_differs(
     later = shutil.copytree(home, tmp_path / "home")
     with duckdb.connect(str(later / "warehouse" / "candidate.duckdb")) as connection:
         connection.execute("insert into int_count_incident select * from int_count_incident where kpi_id = 'INC-1' limit 1")
-        connection.execute(f"create or replace table applied.int_kpi_count_month as {counted}")
+        connection.execute(f"create or replace table int_kpi_count_month as {counted}")
         connection.execute("update applied.run set is_tested = false")
     with build_candidate(later, "--exclude-resource-type", "unit_test") as after:
         assert after.execute("select count(*) from int_kpi_touched_month").fetchall() == [(0,)]

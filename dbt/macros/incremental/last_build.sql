@@ -11,6 +11,35 @@
 ]) }}
 {%- endmacro %}
 
+{#-
+  A kept model that is a table of its own in every build is not copied for the next one: it steps aside when it is made again. Until then
+  its name in `applied` stands for the table of the last build, afterwards for what stepped aside.
+-#}
+{% macro steps_aside(node) -%}
+{{ return(node.name in kept_models() and node.config.materialized == 'table') }}
+{%- endmacro %}
+
+{% macro replace_and_keep_last() %}
+  {%- set made = this.incorporate(path={'identifier': this.identifier ~ '__made'}) -%}
+  {%- set last = this.incorporate(path={'identifier': this.identifier ~ '__last'}) -%}
+  {{ run_hooks(pre_hooks) }}
+  {% call statement('main') -%}
+    create or replace table {{ made }} as (
+      {{ compiled_code }}
+    )
+  {%- endcall %}
+  {% call statement('step_aside') -%}
+    drop table if exists {{ last }};
+    alter table {{ this }} rename to {{ last.identifier }};
+    alter table {{ made }} rename to {{ this.identifier }};
+    create or replace view {{ applied(this.identifier) }} as select * from {{ last }}
+  {%- endcall %}
+  {{ run_hooks(post_hooks) }}
+  {% do persist_docs(this, model) %}
+  {{ adapter.commit() }}
+  {{ return({'relations': [this]}) }}
+{% endmacro %}
+
 {#- Whether this build starts from the last one, as it said when it began. -#}
 {% macro builds_on_last() -%}
 {{ return(adapter.dispatch('builds_on_last')()) }}
@@ -55,6 +84,9 @@
   {%- if execute and flags.INTROSPECT -%}
     {%- set is_complete = _applied_run() == 'complete' and _applied_run('project') == _project_checksum() -%}
     {%- set is_tested = is_complete and _applied_run('is_tested') -%}
+    {%- if not is_complete or flags.FULL_REFRESH %}
+    drop schema if exists applied cascade;
+    {%- endif %}
     create schema if not exists applied;
     create or replace table applied.run as
     select
@@ -92,8 +124,8 @@
     {%- set built = results | selectattr('status', 'in', ['success', 'no-op']) | map(attribute='node.unique_id') | list -%}
     {%- set missing = _built_nodes() | map(attribute='unique_id') | reject('in', built) | list -%}
     {%- if not missing -%}
-      {%- for name in kept_models() %}
-    create or replace table {{ applied(name) }} as select * from {{ name }};
+      {%- for node in _built_nodes() if node.name in kept_models() %}
+    create or replace {{ 'view' if steps_aside(node) else 'table' }} {{ applied(node.name) }} as select * from {{ node.relation_name }};
       {%- endfor %}
       {%- for name in ['source', 'batch', 'night'] %}
     create or replace table {{ applied(name) }} as select * from {{ source('control', name) }};
