@@ -17,3 +17,23 @@ select
 {%- endset -%}
 cast('{{ run_query(since).columns[0].values()[0] or '9999-12-31' }}' as date)
 {%- endmacro %}
+
+{#-
+  From which day on what a flag compares may differ from the last build: a window, a month that is whole now or was, or (a baseline is of the
+  year before, a change of a year earlier) what comes after them. As a literal.
+-#}
+{% macro windows_touched_since() -%}
+{%- set since -%}
+select min(day)
+from (
+    select {{ flags_touched_since() }} as day
+    union all
+    select period_end as day
+    from {{ differing_relations(redone_relation('int_flag_window'), applied('int_flag_window'), ['*']) }} as flag_window
+    union all
+    select make_date((month_no - 1) // 12, (month_no - 1) % 12 + 1, 1) as day
+    from {{ differing_relations(redone_relation('int_flag_whole_month'), applied('int_flag_whole_month'), ['figure', 'root_code', 'month_no']) }} as whole_month
+) as touched
+{%- endset -%}
+cast('{{ run_query(since).columns[0].values()[0] }}' as date)
+{%- endmacro %}

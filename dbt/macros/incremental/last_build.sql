@@ -7,7 +7,8 @@
 {% macro kept_models() -%}
 {{ return([
     'int_unit_assignment', 'int_group_root', 'unit_ancestor', 'int_row_day', 'int_kpi_count_month',
-    'int_kpi_link', 'int_kpi_series', 'int_kpi_period', 'int_kpi_unit_change', 'int_kpi_dispersion'
+    'int_kpi_link', 'int_kpi_series', 'int_kpi_period', 'int_kpi_unit_change', 'int_kpi_dispersion',
+    'int_flag_window', 'int_flag_whole_month'
 ]) }}
 {%- endmacro %}
 

@@ -17,6 +17,8 @@ period_start >= {{ touched_since(meta.wide_columns) }}
 {% if meta.kpis_whole %}kpi_id in ('{{ meta.kpis_whole | join("', '") }}') or {% endif %}day in ({{ touched_days(meta.counts_days_of) }})
 {%- elif meta.counts_months -%}
 month_no >= {{ month_number(flags_touched_since()) }}
+{%- elif meta.compares_windows -%}
+period_end >= {{ windows_touched_since() }}
 {%- else -%}
 {{ redone_where(table_name) }}
 {%- endif -%}

@@ -5,6 +5,9 @@
   A unit is out of line only as far as both say so: the exact test, which knows how rare few events are, and the t test, which knows how much
   the others differ among themselves. Sums run over decimals, so that the order of adding is nothing.
 -#}
+{{ config(materialized=kept_table(), meta={'compares_windows': true}) }}
+{% set redoes_windows = builds_on_last() -%}
+{% set since = windows_touched_since() if redoes_windows else none -%}
 {% set exact_terms = 40 -%}
 {% set least_peers = 4 -%}
 {% set least_months = 10 -%}
@@ -42,7 +45,11 @@ windowed as (
         other_observed,
         other_trials
     from {{ ref('int_flag_window') }}
-    where method in ('share', 'count', 'net', 'gap')
+    where
+        method in ('share', 'count', 'net', 'gap')
+        {%- if redoes_windows %}
+        and period_end >= {{ since }}
+        {%- endif %}
     union all
     select
         own.flag_id,
@@ -72,7 +79,11 @@ windowed as (
             and own.unit_code = earlier.unit_code
             and own.last_month_no - 12 = earlier.last_month_no
             and own.alike_since_no <= earlier.first_month_no
-    where own.method = 'change'
+    where
+        own.method = 'change'
+        {%- if redoes_windows %}
+        and own.period_end >= {{ since }}
+        {%- endif %}
 ),
 
 counted as (
@@ -117,6 +128,9 @@ counted as (
             and dim_unit.root_code = whole_month.root_code
             and flag_month.month_no = whole_month.month_no
     inner join month_length on flag_month.month_no = month_length.month_no
+    {%- if redoes_windows %}
+    where month_length.year_no >= extract(year from {{ since }}) - 1
+    {%- endif %}
 ),
 
 weighed as (

@@ -50,6 +50,19 @@ window_end as (
     where period.ends_no + flag.maturity_days <= {{ day_number('night.as_of') }}
 ),
 
+{#- Distinct they are anyway: said so, the engine finds them first, and does not pair the months of a root with each other. #}
+window_of_root as (
+    select distinct
+        window_end.*,
+        whole_month.root_code
+    from window_end
+    inner join {{ ref('int_flag_whole_month') }} as whole_month
+        on
+            window_end.figure = whole_month.figure
+            and window_end.last_month_no = whole_month.month_no
+            and window_end.last_month_no - window_end.window_months + 1 >= whole_month.whole_since_no
+),
+
 figure_role as (
     select distinct
         term.figure,
@@ -81,25 +94,25 @@ window_change as (
 )
 
 select
-    window_end.flag_id,
-    window_end.figure,
-    window_end.method,
-    window_end.reference,
-    window_end.level,
-    window_end.direction,
-    window_end.fixed_share,
-    window_end.least_trials,
-    window_end.least_observed,
+    window_of_root.flag_id,
+    window_of_root.figure,
+    window_of_root.method,
+    window_of_root.reference,
+    window_of_root.level,
+    window_of_root.direction,
+    window_of_root.fixed_share,
+    window_of_root.least_trials,
+    window_of_root.least_observed,
     unit_month.unit_code,
     unit_month.root_code,
     unit_month.unit_level,
-    window_end.grain,
-    window_end.period_id,
-    window_end.period_start,
-    window_end.period_end,
-    window_end.year_no,
-    window_end.last_month_no,
-    window_end.last_month_no - window_end.window_months + 1 as first_month_no,
+    window_of_root.grain,
+    window_of_root.period_id,
+    window_of_root.period_start,
+    window_of_root.period_end,
+    window_of_root.year_no,
+    window_of_root.last_month_no,
+    window_of_root.last_month_no - window_of_root.window_months + 1 as first_month_no,
     coalesce(window_change.alike_since_no, 0) as alike_since_no,
     cast(sum(unit_month.days) as integer) as days,
     cast(sum(unit_month.observed) as bigint) as observed,
@@ -108,45 +121,40 @@ select
     cast(sum(unit_month.other_trials) as bigint) as other_trials,
     cast(sum(unit_month.part_squares) as decimal(38, 0)) as part_squares,
     cast(sum(cast(unit_month.observed * (unit_month.observed / cast(unit_month.days as double)) as decimal(38, 12))) as decimal(38, 12)) as month_squares
-from window_end
+from window_of_root
 inner join unit_month
     on
-        window_end.figure = unit_month.figure
-        and unit_month.month_no between window_end.last_month_no - window_end.window_months + 1 and window_end.last_month_no
-        and (window_end.reference <> 'baseline' or window_end.last_month_no - window_end.window_months >= window_end.year_no * 12)
-inner join {{ ref('int_flag_whole_month') }} as whole_month
-    on
-        window_end.figure = whole_month.figure
-        and unit_month.root_code = whole_month.root_code
-        and window_end.last_month_no = whole_month.month_no
-        and window_end.last_month_no - window_end.window_months + 1 >= whole_month.whole_since_no
+        window_of_root.figure = unit_month.figure
+        and window_of_root.root_code = unit_month.root_code
+        and unit_month.month_no between window_of_root.last_month_no - window_of_root.window_months + 1 and window_of_root.last_month_no
+        and (window_of_root.reference <> 'baseline' or window_of_root.last_month_no - window_of_root.window_months >= window_of_root.year_no * 12)
 left join window_change
     on
-        window_end.flag_id = window_change.flag_id
-        and window_end.period_id = window_change.period_id
+        window_of_root.flag_id = window_change.flag_id
+        and window_of_root.period_id = window_change.period_id
         and unit_month.unit_code = window_change.unit_code
 where
     not unit_month.is_pseudo
-    and (window_end.reference <> 'baseline' or coalesce(window_change.alike_since_no, 0) <= (window_end.year_no - 1) * 12 + 1)
-    and '|' || window_end.unit_levels || '|' like '%|' || unit_month.unit_level || '|%'
+    and (window_of_root.reference <> 'baseline' or coalesce(window_change.alike_since_no, 0) <= (window_of_root.year_no - 1) * 12 + 1)
+    and '|' || window_of_root.unit_levels || '|' like '%|' || unit_month.unit_level || '|%'
 group by
-    window_end.flag_id,
-    window_end.figure,
-    window_end.method,
-    window_end.reference,
-    window_end.level,
-    window_end.direction,
-    window_end.fixed_share,
-    window_end.least_trials,
-    window_end.least_observed,
+    window_of_root.flag_id,
+    window_of_root.figure,
+    window_of_root.method,
+    window_of_root.reference,
+    window_of_root.level,
+    window_of_root.direction,
+    window_of_root.fixed_share,
+    window_of_root.least_trials,
+    window_of_root.least_observed,
     unit_month.unit_code,
     unit_month.root_code,
     unit_month.unit_level,
-    window_end.grain,
-    window_end.period_id,
-    window_end.period_start,
-    window_end.period_end,
-    window_end.year_no,
-    window_end.last_month_no,
-    window_end.window_months,
+    window_of_root.grain,
+    window_of_root.period_id,
+    window_of_root.period_start,
+    window_of_root.period_end,
+    window_of_root.year_no,
+    window_of_root.last_month_no,
+    window_of_root.window_months,
     window_change.alike_since_no
