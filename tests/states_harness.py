@@ -59,6 +59,8 @@ create table int_community_cell as from int_matter_cell where false;
 create table int_mediation_row as from int_matter_cell where false;
 create table int_fraud_row as from int_matter_cell where false;
 create table int_traffic_row as from int_matter_cell where false;
+create table int_service_row as from int_matter_cell where false;
+create table int_service_item_cell as from int_matter_cell where false;
 create table int_case_cohort as from int_matter_cell where false;
 create table kpi_catalogue as
     select * from (values ('CMD-1.done', 'response', 0), ('REG-2', 'registration', 3), ('SUR-1', 'satisfaction', 0), ('PAT-1', 'patrol', 0))

@@ -21,18 +21,6 @@ ranked_request as (
             order by case when is_closed then closed_at end nulls last, received_at, source_id, file_name, row_number
         ) as copy_rank
     from known_request
-),
-
-item_version as (
-    select
-        group_name,
-        item_code,
-        max(statutory_days) as statutory_days,
-        max(promised_days) as promised_days,
-        valid_from,
-        coalesce(min(valid_to), {{ last_moment() }}) as valid_to
-    from {{ ref('stg_service_item') }}
-    group by group_name, item_code, valid_from
 )
 
 select
@@ -56,7 +44,7 @@ select
     ranked_request.as_of,
     ranked_request.row_count
 from ranked_request
-left join item_version
+left join {{ ref('int_service_item') }} as item_version
     on
         ranked_request.group_name = item_version.group_name
         and ranked_request.item_code = item_version.item_code
