@@ -61,7 +61,8 @@ create table int_fraud_row as from int_matter_cell where false;
 create table int_traffic_row as from int_matter_cell where false;
 create table int_service_row as from int_matter_cell where false;
 create table int_service_item_cell as from int_matter_cell where false;
-create table int_case_cohort as from int_matter_cell where false;
+create table int_case_tally as from int_matter_cell where false;
+create table cohort_horizon as select 'CR-2.90' as kpi_id, 90 as horizon_days, cast(null as integer) as horizon_months;
 create table kpi_catalogue as
     select * from (values ('CMD-1.done', 'response', 0), ('REG-2', 'registration', 3), ('SUR-1', 'satisfaction', 0), ('PAT-1', 'patrol', 0))
     as kpi(kpi_id, product, maturity_days);
