@@ -30,18 +30,23 @@ dated_record as (
     cross join {{ night }} as night
 ),
 
-record_of_incident as (
+ordered_record as (
     select
         dated_record.*,
-        min(opened_at) over records_of_incident as anchored_at,
-        min(own_link) over records_of_incident as link,
-        first_value(parties_key) over records_of_incident as parties
+        row_number() over (
+            partition by group_name, incident_id, own_identity
+            order by case when has_parties then 0 else 1 end, opened_at, source_id, dispute_id
+        ) as place_in_incident
     from dated_record
-    window records_of_incident as (
-        partition by group_name, incident_id, own_identity
-        order by case when has_parties then 0 else 1 end, opened_at, source_id, dispute_id
-        rows between unbounded preceding and unbounded following
-    )
+),
+
+record_of_incident as (
+    select
+        ordered_record.*,
+        min(opened_at) over (partition by group_name, incident_id, own_identity) as anchored_at,
+        min(own_link) over (partition by group_name, incident_id, own_identity) as link,
+        max(case when place_in_incident = 1 then parties_key end) over (partition by group_name, incident_id, own_identity) as parties
+    from ordered_record
 ),
 
 record_of_thread as (
