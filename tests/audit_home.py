@@ -317,6 +317,7 @@ class AuditHome:
                 "config": {"meta": test["meta"], **test.get("config", {})},
                 "depends_on": {"nodes": [unique_id(test["model"])]},
                 "attached_node": unique_id(test["model"]),
+                **({"test_metadata": {"name": test["generic"]}} if "generic" in test else {}),
             }
             if name not in uncompiled:
                 results.append({"unique_id": test_id, "status": "pass", "message": "", "compiled_code": test["sql"].format(db="candidate")})

@@ -257,6 +257,25 @@ def test_a_test_on_a_table_about_all_holds_whom_its_failing_rows_name(
     assert "dbt:balances" not in _failed(report, "mediation")
 
 
+def test_what_is_left_to_the_audit_holds_whom_the_tables_behind_its_view_make(pool: AuditHome, expectations_worker: Worker) -> None:
+    pool.models["counts_below_one"] = ("audit", ("int_count_mediation",), {})
+    pool.tests["left"] = {
+        "model": "counts_below_one",
+        "generic": "no_rows",
+        "sql": "",
+        "meta": {"check": "counts_count", "severity": "block", "owner": "statistics", "action": "Look at the counts."},
+    }
+    wrong = "create view counts_below_one as select unit_code from candidate.main.int_count_mediation where {}"
+    pool.build(tamper=[wrong.format("numerator < 0")], uncompiled=["left"])
+    assert _audit(pool, expectations_worker).held == {}
+    pool.build(tamper=[wrong.format("numerator >= 0")], uncompiled=["left"])
+    report = _audit(pool, expectations_worker)
+    assert set(report.held) == {"mediation"}
+    assert _failed(report, "mediation") == {"dbt:counts_count"}
+    pool.build(uncompiled=["left"])
+    assert "not audited" in _audit(pool, expectations_worker).held["mediation"]
+
+
 def test_a_threshold_in_the_test_is_kept(pool: AuditHome, expectations_worker: Worker) -> None:
     pool.tests["few"] = {"model": "int_count_mediation", "sql": "select 1 as n from range(3)", "meta": {}, "config": {"warn_if": "> 3"}}
     pool.build()

@@ -1,7 +1,7 @@
 {#-
   Tests of fct_kpi_count that look at one row, or at the rows of one day, need not look again at months of which nothing counted differs, by
   the content of their rows: they say so by `tested_again` in their meta. Where the last build did not run all of them, or one of them
-  failed, they look at everything. Of figures no such proof is kept: tests of them always look at all.
+  failed, they look at everything. Of figures no such proof is kept: what looks at all of them is left to the audit (dbt/models/audit).
 -#}
 {% macro tests_again() -%}
 {{ return(
