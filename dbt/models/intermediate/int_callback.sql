@@ -25,14 +25,8 @@ attempt as (
         cast(callback.called_at as date) > night.as_of as is_future,
         weight.percent,
         weight.is_reply,
-        row_number() over (
-            partition by callback.group_name, callback.incident_id
-            order by callback.called_at, callback.attempt, callback.source_id, callback.file_name, callback.row_number
-        ) as attempt_rank,
-        row_number() over (
-            partition by callback.group_name, callback.incident_id, weight.is_reply
-            order by callback.called_at, callback.attempt, callback.source_id, callback.file_name, callback.row_number
-        ) as reply_rank,
+        row_number() over in_order as attempt_rank,
+        sum(case when weight.is_reply then 1 else 0 end) over in_order as replies_so_far,
         least(
             min(cast(callback.called_at as date)) over (partition by callback.group_name, callback.incident_id), night.as_of
         ) as day,
@@ -40,6 +34,11 @@ attempt as (
     from {{ ref('stg_callback') }} as callback
     inner join {{ ref('satisfaction_weight') }} as weight on callback.result = weight.result
     cross join {{ source('control', 'night') }} as night
+    window in_order as (
+        partition by callback.group_name, callback.incident_id
+        order by callback.called_at, callback.attempt, callback.source_id, callback.file_name, callback.row_number
+        rows between unbounded preceding and current row
+    )
 )
 
 select
@@ -55,7 +54,7 @@ select
     attempt.percent,
     attempt.is_reply,
     attempt.attempt_rank,
-    attempt.is_reply and attempt.reply_rank = 1 as is_first_reply,
+    attempt.is_reply and attempt.replies_so_far = 1 as is_first_reply,
     attempt.is_future,
     attempt.row_count
 from attempt
