@@ -62,14 +62,15 @@ def simulate(
 ) -> Delivery:
     """Write an initial load of ``history_days`` days and then ``nights`` nightly deliveries below ``out``.
 
-    Files stand at <out>/<domain>/<source>/<yyyymmdd>/…; below <out>/truth stand ``city.json`` (which city it is), ``kpi_count.parquet``
-    (the true figures as of the last night), ``faults.json`` and ``faults.parquet`` (every fault that was put in, counted and with its
-    place), ``receipt.parquet`` (what must become of the rows of every file) and ``gaming.json`` (which stations shaped their figures, how,
+    Files stand at <out>/<domain>/<source>/<yyyymmdd>/…; below <out>/truth stand ``city.json`` (which city it is, and how much of it is
+    there), ``kpi_count.parquet`` (the true figures as of the last night), ``faults.json`` and ``faults.parquet`` (every fault that was put
+    in, counted and with its place), ``receipt.parquet`` (what must become of the rows of every file) and ``gaming.json`` (which stations shaped their figures, how,
     and how many rows).
     ``scale`` 1 is a real city: about 4,500 calls a day. The same arguments give the same bytes. A city of all its counties has all its
     ``gates`` and ``face_cameras``, a smaller one a few. ``domains`` names what is delivered beside calls, cases, disputes, callbacks and
     units; everything for None. Nobody games without ``gaming``.
-    Raises ValueError for arguments that make no city, OtherCityError when ``out`` holds deliveries of another one.
+    Raises ValueError for arguments that make no city, OtherCityError when ``out`` holds deliveries of another one, LessOfCityError when it
+    holds more nights or domains of the same.
     """
     if nights < 0 or history_days < 1 or scale <= 0:
         raise ValueError(f"a city needs nights ≥ 0, history_days ≥ 1 and scale > 0, not {nights}, {history_days}, {scale}")
@@ -95,6 +96,8 @@ def simulate(
         "gates": gates,
         "face_cameras": face_cameras,
         **games.settings(gamed_since),
+        "nights": nights,
+        "domains": [domain.name for domain in beside],
     }
     expect_same_city(out, city)
     plan = batches(first_night, nights)
@@ -115,7 +118,7 @@ def simulate(
     say("counting the truth")
     deliver_figures(world, out, plan, book)
     counts = count(world, book, plan[-1].date, beside)
-    _write_truth(out / TRUTH, counts, book, {"city": {**city, "nights": nights}, "records": quirks(world, book, plan[-1].date)})
+    _write_truth(out / TRUTH, counts, book, {"city": city, "records": quirks(world, book, plan[-1].date)})
     _write_json(out / TRUTH / GAMING, record.as_document())
     return Delivery(book.files, plan[0].date, first_night, last_night, out / TRUTH)
 
@@ -162,4 +165,7 @@ def _write_truth(folder: Path, counts: pa.Table, book: Book, about: dict[str, ob
 
 
 def _write_json(path: Path, document: Mapping[str, object]) -> None:
-    path.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    """A reader, and who goes on after a killed process, finds it as it was or as it is."""
+    draft = path.with_suffix(".tmp")
+    draft.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    draft.replace(path)

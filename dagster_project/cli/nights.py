@@ -77,7 +77,7 @@ def simulate(
 ) -> None:
     """Deliver what the systems of a fictional city would deliver."""
     from dagster_project.city.gaming import KINDS, SHARE_OF_STATIONS, Gaming
-    from dagster_project.city.origin import OtherCityError
+    from dagster_project.city.origin import LessOfCityError, OtherCityError
     from dagster_project.city.simulate import simulate as deliver
     from dagster_project.city.simulate import simulate_real_night
 
@@ -104,7 +104,7 @@ def simulate(
             result = simulate_real_night(directory, seed=seed, progress=PROGRESS.say)
         else:
             raise ValueError("--scale 1 writes one night of a whole, honest city and takes no other size and no gaming")
-    except OtherCityError as problem:
+    except (OtherCityError, LessOfCityError) as problem:
         err.print(f"pool: {problem}", markup=False)
         raise typer.Exit(USAGE) from None
     except ValueError as problem:

@@ -28,7 +28,7 @@ from typer.testing import CliRunner
 from dagster_project.city.calendar import day_factor, in_festival_window
 from dagster_project.city.clock import NEVER, compact, date_of, seconds_of, spelled
 from dagster_project.city.gaming import Gaming
-from dagster_project.city.origin import OtherCityError
+from dagster_project.city.origin import LessOfCityError, OtherCityError
 from dagster_project.city.people import identity_numbers
 from dagster_project.city.places import UNASSIGNED, found
 from dagster_project.city.sample import SAMPLE, write_sample
@@ -174,6 +174,77 @@ def test_another_city_is_seen_in_what_there_is(tmp_path: Path, lost: str) -> Non
     simulate(tmp_path, **TINY)
 
 
+GROWN: dict[str, Any] = {**TINY, "nights": 3, "domains": ("matters", "fraud")}
+
+
+@pytest.mark.parametrize(
+    ("less", "words"),
+    [
+        ({"nights": 1}, r"nights 3, not 1\)"),
+        ({"domains": ()}, r"domains fraud matters, not none\)"),
+        ({"nights": 0, "domains": ("matters", "gates")}, r"nights 3, not 0, domains fraud matters, not matters gates\)"),
+        ({"nights": 4, "domains": ("fraud",)}, r"domains fraud matters, not fraud\)"),
+    ],
+    ids=["nights", "domains", "both", "more nights, fewer domains"],
+)
+def test_less_of_a_city_than_was_delivered_is_refused(tmp_path: Path, less: dict[str, Any], words: str) -> None:
+    simulate(tmp_path, **GROWN)
+    before = fingerprints(tmp_path)
+    with pytest.raises(LessOfCityError, match=f"{tmp_path} holds more of this city .*{words}.*deliver into another folder"):
+        simulate(tmp_path, **{**GROWN, **less})
+    assert fingerprints(tmp_path) == before
+
+
+def test_more_of_a_city_may_come_again_and_again_up_to_all_of_it(tmp_path: Path) -> None:
+    landing, afresh = tmp_path / "landing", tmp_path / "afresh"
+    everything = {**TINY, "nights": 2, "domains": None}
+    more: list[dict[str, Any]] = [{"domains": ("fraud",)}, {"nights": 2, "domains": ("fraud", "matters")}, everything]
+    for city in ({}, {}, *more, everything):
+        simulate(landing, **{**TINY, **city})
+    with pytest.raises(LessOfCityError, match=r"domains fraud service .* ledgers, not fraud"):
+        simulate(landing, **{**everything, "domains": ("fraud",)})
+    simulate(afresh, **everything)
+    assert fingerprints(landing) == fingerprints(afresh)
+
+
+def test_of_a_half_delivered_city_nothing_less_is_taken_and_the_same_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    landing, afresh = tmp_path / "landing", tmp_path / "afresh"
+
+    def stops(*_: Any) -> None:
+        raise OSError("No space left on device")
+
+    simulate(landing, **TINY)
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="No space"):
+        patched.setattr("dagster_project.city.simulate.deliver_figures", stops)
+        simulate(landing, **GROWN)
+    for less, words in ((TINY, "nights 3, not 1, domains fraud matters, not none"), ({**GROWN, "nights": 2}, "nights 3, not 2")):
+        with pytest.raises(LessOfCityError, match=words):
+            simulate(landing, **less)
+    simulate(landing, **GROWN)
+    simulate(afresh, **GROWN)
+    assert fingerprints(landing) == fingerprints(afresh)
+
+
+@pytest.mark.parametrize("has_city", [True, False], ids=["city.json without them", "faults.json alone"])
+def test_what_an_earlier_release_wrote_of_a_city_is_kept_to(tmp_path: Path, has_city: bool) -> None:
+    simulate(tmp_path, **GROWN)
+    for name in ("city.json", "faults.json"):
+        path = tmp_path / "truth" / name
+        document = json.loads(path.read_text(encoding="utf-8"))
+        city = document.get("city", document)
+        del city["domains"]
+        if name == "city.json":
+            del city["nights"]
+        path.write_text(json.dumps(document), encoding="utf-8")
+    if not has_city:
+        (tmp_path / "truth" / "city.json").unlink()
+    with pytest.raises(LessOfCityError, match="nights 3, not 2"):
+        simulate(tmp_path, **{**GROWN, "nights": 2})
+    simulate(tmp_path, **GROWN)
+    with pytest.raises(LessOfCityError, match="domains fraud matters, not none"):
+        simulate(tmp_path, **{**GROWN, "domains": ()})
+
+
 def test_the_command_refuses_another_city_and_goes_on_with_the_same(tmp_path: Path) -> None:
     options = ["--scale", "0.002", "--history-days", "20", "--counties", "1", "--domain", "none", "--out", str(tmp_path)]
 
@@ -186,6 +257,8 @@ def test_the_command_refuses_another_city_and_goes_on_with_the_same(tmp_path: Pa
     assert code == 2 and f"pool: {tmp_path} holds deliveries of another city (seed 1, not 2)" in said
     code, said = run("--nights", "2")
     assert code == 0 and "up to 2025-09-02" in said
+    code, said = run("--nights", "1")
+    assert code == 2 and f"pool: {tmp_path} holds more of this city (nights 2, not 1)" in said
 
 
 @pytest.mark.parametrize(("place", "why"), [("a_file", "Not a directory"), ("a_file/below", "Not a directory"), ("l", "symbolic links")])
