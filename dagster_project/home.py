@@ -169,7 +169,7 @@ class Home:
         Raises NewerHomeError.
         """
         self.expect_known_format()
-        self._make_root()
+        self.make_root()
         for folder in self._private_folders:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self.published.exists():
@@ -180,7 +180,8 @@ class Home:
         rights.close(self.root, self._private(), self.public)
         return self
 
-    def _make_root(self) -> None:
+    def make_root(self) -> None:
+        """Create the folder of the home, and nothing in it, with the rights that it is to have."""
         if not self.root.exists():
             self.root.mkdir(parents=True)
             self.root.chmod(rights.ROOT)

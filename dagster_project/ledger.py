@@ -131,7 +131,8 @@ def record(home: Home, action: Action, about: Mapping[str, Any]) -> Entry:
     """
     try:
         if not home.ledger.exists():
-            home.ledger.mkdir(parents=True, exist_ok=True)
+            home.make_root()
+            home.ledger.mkdir(exist_ok=True)
             home.ledger.chmod(OF_LEDGER)
         with _locked(home) as log:
             _set_torn_line_aside(home, log)

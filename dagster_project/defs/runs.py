@@ -46,6 +46,10 @@ class NotReadyError(ValueError):
     """The home cannot process what was asked for; the message says why and what to do."""
 
 
+class NoSuchArgumentError(NotReadyError):
+    """What was asked for by name or date is not there: a matter of who asked, and of nobody who watches over the nights."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended: ``lines`` for a person, the products that were held, and whether every step succeeded."""
@@ -76,11 +80,12 @@ def groups_with_deliveries(home: Home) -> tuple[str, ...]:
 def settle_groups(home: Home, asked_for: tuple[str, ...]) -> None:
     """A new home enables the groups asked for, else those that landing delivers; a home that knows its groups adds the asked-for ones.
 
-    Raises NotReadyError: a group that nobody knows would stay in the settings, and every later run would be refused for it.
+    Raises NoSuchArgumentError for a group that nobody knows, which would stay in the settings, and every later run would be refused for it;
+    NotReadyError when nothing is delivered.
     """
     known = {c.group for c in load_catalogue().contracts}
     if unknown := sorted({*asked_for} - known):
-        raise NotReadyError(f"no contract is of the group {', '.join(unknown)} (--group); there are {', '.join(sorted(known))}")
+        raise NoSuchArgumentError(f"no contract is of the group {', '.join(unknown)} (--group); there are {', '.join(sorted(known))}")
     if home.settings_file.exists():
         if asked_for:
             home.enable_groups((*home.enabled_groups(), *asked_for))
@@ -147,8 +152,8 @@ def process_nights(
     The run carries the partition of the last night alone: a night ingests every batch dated up to it, and Dagster writes an
     event per asset and partition of a range (a year of nights with 20 assets took 317 s of event writing, the work none).
 
-    Raises NotReadyError for nights that do not exist and settings or contracts that are wrong, HomeBusyError if another run holds the
-    home for longer than ``wait_seconds``.
+    Raises NotReadyError for what keeps any night from being processed (settings or contracts that are wrong), NoSuchArgumentError for nights
+    or groups that do not exist, HomeBusyError if another run holds the home for longer than ``wait_seconds``.
     """
     with _told_of(home, last):
         try:
@@ -163,9 +168,14 @@ def process_nights(
 
 @contextmanager
 def _told_of(home: Home, night: dt.date | None) -> Iterator[None]:
-    """What stops a night outside of its steps is told like a step that failed; that a night was refused stands in the ledger too."""
+    """What stops a night outside of its steps is told like a step that failed; that a night was refused stands in the ledger too.
+
+    Arguments that name what there is not are a matter of who gave them: no night of the home is refused by them.
+    """
     try:
         yield
+    except NoSuchArgumentError:
+        raise
     except NotReadyError as refusal:
         _record_refusal(home, night, str(refusal))
         _tell(home, night, f"the night was refused: {refusal}")
@@ -214,10 +224,11 @@ def _process(home: Home, first: dt.date | None, last: dt.date | None, groups: tu
         from dagster_project.defs.transform import NotParsedError, ensure_manifest
 
         newest = last_night(dt.datetime.now(tz=dt.UTC))
+        is_asked_for = last is not None and newest >= FIRST_NIGHT  # a clock that stands before every night is no matter of arguments
         last = last or min(_last_delivered_night(home, newest), newest)
         first = first or last
         if not FIRST_NIGHT <= first <= last <= newest:
-            raise NotReadyError(
+            raise (NoSuchArgumentError if is_asked_for else NotReadyError)(
                 f"nights {first} to {last} cannot be processed: they must lie between {FIRST_NIGHT} and {newest}, first before last"
             )
         try:

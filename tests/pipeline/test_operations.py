@@ -8,6 +8,7 @@ import os
 import resource
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -256,6 +257,70 @@ def test_a_night_that_is_refused_is_told_of_and_stands_in_the_ledger(
     (entry,) = ledger.entries(home)
     assert (entry.action, entry.about["night"]) == ("refusal", NIGHT.isoformat()) and words in entry.about["reason"]
     assert ledger.check(home) == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--date", "2099-01-01"), "nights 2099-01-01 to 2099-01-01 cannot be processed"),
+        (("--date", "1999-12-31"), "nights 1999-12-31 to 1999-12-31 cannot be processed"),
+        (("--from", "2024-01-31", "--to", "2024-01-30"), "nights 2024-01-31 to 2024-01-30 cannot be processed"),
+        (("--group", "ctiy"), "no contract is of the group ctiy (--group)"),
+    ],
+    ids=["a night to come", "a night before any", "first after last", "group"],
+)
+def test_arguments_that_name_what_there_is_not_are_told_to_who_gave_them_alone(
+    tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    home, told = Home.at(tmp_path / "home").ensure(), tmp_path / "told.txt"
+    home.enable_groups(("open_data",))
+    refused = _pool(home, "run", *arguments, told={alerts.COMMAND: keeping(told)})
+    assert refused.returncode == 2 and words in refused.stderr and "Traceback" not in refused.stderr
+    assert calls(told) == [] and list(ledger.entries(home)) == []
+    assert home.enabled_groups() == ("open_data",)
+
+
+@pytest.mark.parametrize("night", [None, dt.date(1999, 12, 31)], ids=["nothing is delivered", "the clock stands before every night"])
+def test_what_a_night_without_anybody_can_meet_is_told_of_and_recorded(
+    night: dt.date | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A night of a timer is asked for by the date of yesterday."""
+    home, told = Home.at(tmp_path / "home").ensure(), tmp_path / "told.txt"
+    if night:
+        home.enable_groups(("open_data",))
+        monkeypatch.setattr(expectations.Worker, "start", lambda _: None)
+        monkeypatch.setattr(runs, "last_night", lambda _: night)
+    monkeypatch.setenv("POOL_HOME", str(home.root))
+    monkeypatch.setenv(alerts.COMMAND, keeping(told))
+    words = "cannot be processed" if night else "no source of any group has a delivery"
+    with pytest.raises(NotReadyError, match=words):
+        process_nights(home, night, night)
+    (text,) = calls(told)
+    assert "the night was refused" in text and words in text
+    assert [entry.action for entry in ledger.entries(home)] == ["refusal"]
+
+
+def _rights(folder: Path) -> dict[str, int]:
+    return {path.relative_to(folder).as_posix(): stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.rglob("*"))}
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0])
+def test_a_refusal_makes_a_home_that_was_not_there_with_the_rights_that_it_is_to_have(
+    mask: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home.at(tmp_path / "home")
+    words = _wrong_contract(home, monkeypatch)
+    before = os.umask(mask)
+    try:
+        with pytest.raises(NotReadyError, match=words):
+            process_nights(home, NIGHT, NIGHT)
+        refused = _rights(home.root)
+        assert {*refused} == {".", "ledger", "ledger/log.ndjson", "ledger/head.json"}
+        ensured = _rights(home.ensure().root)
+        assert {name: ensured[name] for name in refused} == refused
+        assert ensured["."] == _rights(Home.at(tmp_path / "another").ensure().root)["."]
+    finally:
+        os.umask(before)
 
 
 def _of_newer_code(home: Home) -> None:
