@@ -21,7 +21,7 @@ from dagster_project.contracts.personal_values import MAY_BE_PERSONAL, find_pers
 
 RECORD_KEY = "record_key"
 LAST_BUILD = "applied"
-"""Schema in which a build keeps copies of its own tables for the next one, and what it knows of the batches read (known by its columns)."""
+"""Schema in which a build names what it keeps of its own tables for the next one, and what it knows of the batches read (known by its columns)."""
 
 
 def pseudonyms(entity: Entity) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,9 @@ def test_nobody_is_measured_by_clearance() -> None:
     described = [row for row in CATALOGUE.values() if row["product"] in {"clearance", "warning_drop", "incident", INTEGRITY}]
     assert {row["kpi_id"] for row in described if row["may_be_target"] != "false"} == set()
     assert {row["direction"] for row in described if row["product"] == "clearance"} == {"neither"}
+
+
+def test_what_kpis_begin_and_stop_with_is_a_product_or_the_feed_of_several() -> None:
+    """A name that is misspelt would be a feed of its own, of which nothing ever shows that it is alive."""
+    named = Counter(row["family"] for row in table(DBT / "seeds" / "kpi_grain.csv") if row["family"])
+    assert {name for name, uses in named.items() if name not in {*FAMILIES, INTEGRITY} and uses < 2} == set()

@@ -191,6 +191,51 @@ def test_what_another_feed_of_the_product_counts_does_not_make_whole_months() ->
     assert [row[0] for row in ask("is_complete", kpi_id="INT-1.quick", grain="month")][:8] == [True] * 8
 
 
+@pytest.mark.parametrize(
+    ("of_the_feed", "of_every_day", "product"),
+    [("SAT-1", "SAT-2", "satisfaction"), ("REG-1", "REG-2", "registration"), ("RT-2", "CMD-1.done", "response")],
+)
+def test_what_the_records_of_another_feed_count_does_not_make_whole_months(of_the_feed: str, of_every_day: str, product: str) -> None:
+    """Calls are counted every day, called back or not; callbacks came from 10 June to 5 August."""
+    counts = daily(D(2025, 1, 1), D(2025, 9, 1), 9, kpi_id=of_every_day) + daily(D(2025, 6, 10), D(2025, 8, 5), 9, kpi_id=of_the_feed)
+    ask = built(D(2025, 9, 9), counts, catalogue={of_the_feed: {"product": product}, of_every_day: {"product": product}})
+    assert [row[0] for row in ask("is_complete", kpi_id=of_the_feed, grain="month")][:3] == [False, True, False]
+
+
+def test_what_shows_callbacks_begins_and_stops_with_them() -> None:
+    counts = daily(D(2025, 1, 1), D(2025, 9, 1), 9, kpi_id="SAT-2") + daily(D(2025, 1, 1), D(2025, 9, 1), 9, kpi_id="INT-5.coverage")
+    counts += daily(D(2025, 6, 10), D(2025, 8, 5), 9, kpi_id="SAT-1") + daily(D(2025, 6, 10), D(2025, 8, 5), 9, kpi_id="INT-5.no_phone")
+    products = {"SAT-1": "satisfaction", "SAT-2": "satisfaction", "INT-5.coverage": "integrity", "INT-5.no_phone": "integrity"}
+    ask = built(D(2025, 9, 9), counts, catalogue={kpi_id: {"product": product} for kpi_id, product in products.items()})
+    for kpi_id in products:
+        assert ask("period_start", kpi_id=kpi_id, grain="month", is_complete=True) == (D(2025, 7, 1),), kpi_id
+
+
+def test_a_rate_beside_a_register_begins_with_its_cases_not_with_a_wrong_date() -> None:
+    """Residents are counted from the first fraud on, and that was dated 2018: the feed began on 24 June 2023."""
+    cases = [*daily(D(2018, 3, 5), D(2018, 3, 5), 1, kpi_id="FR-1.cases"), *daily(D(2023, 6, 24), D(2025, 8, 31), 9, kpi_id="FR-1.cases")]
+    ask = built(
+        D(2025, 9, 1),
+        cases + daily(D(2018, 3, 5), D(2025, 8, 31), 5, kpi_id="FR-1"),
+        catalogue={"FR-1.cases": {"product": "fraud"}, "FR-1": {"product": "fraud"}},
+    )
+    first_complete = "select kpi_id, min(period_start) from int_kpi_period where grain = 'month' and is_complete group by all order by all"
+    assert ask.connection.execute(first_complete).fetchall() == [("FR-1", D(2023, 7, 1)), ("FR-1.cases", D(2023, 7, 1))]
+
+
+def test_what_is_known_by_month_of_a_named_family_begins_and_stops_with_it() -> None:
+    """Disputes from 10 March 2024 to 20 May 2025, their quota by month, and cases all the time, of the same product as the quota."""
+    counts = daily(D(2024, 1, 1), D(2025, 8, 31), 9, kpi_id="INT-1.quick") + daily(D(2024, 3, 10), D(2025, 5, 20), 9, kpi_id="MED-1")
+    counts += [row for m in range(3, 17) for row in daily(*[D(2024 + (m - 1) // 12, (m - 1) % 12 + 1, 28)] * 2, 1, kpi_id="INT-6.quota")]
+    integrity = {"product": "integrity"}
+    ask = built(D(2025, 9, 1), counts, catalogue={"MED-1": {"product": "mediation"}, "INT-6.quota": integrity, "INT-1.quick": integrity})
+    complete = "select kpi_id, min(period_start), max(period_end) from int_kpi_period where grain = 'month' and is_complete and kpi_id <> 'INT-1.quick' group by all order by all"
+    assert ask.connection.execute(complete).fetchall() == [
+        ("INT-6.quota", D(2024, 4, 1), D(2025, 4, 30)),
+        ("MED-1", D(2024, 4, 1), D(2025, 4, 30)),
+    ]
+
+
 def test_a_feed_that_stopped_within_a_month_or_week_completes_neither() -> None:
     """It stopped on Tuesday, 5 August 2025; the night is 2 September."""
     ask = built(D(2025, 9, 2), daily(D(2023, 1, 1), D(2025, 8, 5), 100))

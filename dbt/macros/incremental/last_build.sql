@@ -1,6 +1,6 @@
 {#-
-  A build that starts from the last one recomputes only what differs. What the last complete build stood on is kept in the schema
-  `applied` of the warehouse, written when everything else is done: a build that was killed, failed, or ran only in part leaves no word of
+  A build that starts from the last one recomputes only what differs. What the last complete build stood on goes by its names in
+  the schema `applied` of the warehouse, given when everything else is done: a build that was killed, failed, or ran only in part leaves no word of
   its end, and the next one starts anew. So does one after a model, a seed or (the night sees to that) a macro changed. Where nothing is
   kept, on Spark, every build starts anew.
 -#}
@@ -87,6 +87,9 @@
     {%- set is_tested = is_complete and _applied_run('is_tested') -%}
     {%- if not is_complete or flags.FULL_REFRESH %}
     drop schema if exists applied cascade;
+      {%- for name in kept_models() %}
+    drop table if exists {{ name }}__last;
+      {%- endfor %}
     {%- endif %}
     create schema if not exists applied;
     create or replace table applied.run as

@@ -1,6 +1,7 @@
 {#-
   The months in which all that a figure of the flags reads was delivered from the first day to the last, by root: one in which a feed began or
-  stopped is none, and neither tested nor part of a baseline. whole_since_no is the first month of those that are whole without a gap up to this one.
+  stopped is none, and neither tested nor part of a baseline (a KPI that was not counted in a month is not asked for). whole_since_no is
+  the first month of those that are whole without a gap up to this one.
 -#}
 with figure_kpi as (
     select distinct

@@ -10,8 +10,8 @@
   family as quiet as this one was afterwards would not keep so quiet after it once in a thousand times: (t / (t + g)) to the power of n + 1,
   g the quiet days after it, t those where the next n months counted (twelve at most) met, and 31 more. It is covered to the end of the
   last month counted, quiet days included, unless the family is hardly ever quiet for so long: then to the last day counted. Its family are
-  the KPIs of its root and product (or of that with whose deliveries it begins and stops, if another) that are known by day and need a
-  delivery to be counted (what a register or the night itself adds to every day tells of no feed). How quiet it is shows where one counted
+  the KPIs of its root and product (or of the family named, with whose deliveries it begins and stops) that are known by day and need a
+  delivery of their own to be counted (what a register, the night itself or the records of another feed add to every day tells of no feed). How quiet it is shows where one counted
   month ends and the next begins; from a month on, a gap says no more (it may be a wrong date).
 -#}
 {% set days_kept_by_day = 3653 -%}
@@ -57,6 +57,7 @@ scope as (
         {{ day_number('counted.first_day') }} as first_no,
         {{ day_number('counted.last_day') }} as own_last_no,
         {{ day_number('max(counted.last_day) over (partition by catalogue.product, counted.root_code)') }} as product_last_no,
+        kpi_grain.family is not null as is_of_named_family,
         {{ day_number('counted.as_of') }} as as_of_no,
         coalesce(root_calendar.calendar, group_calendar.calendar, 'plain') as calendar,
         greatest(
@@ -150,10 +151,15 @@ scope_of_family as (
         case
             when scope.is_known_by_day
                 then max(case when scope.is_known_by_day then scope.own_last_no end) over (partition by scope.family, scope.root_code)
+            when family_span.last_no is not null then greatest(family_span.last_no, scope.own_last_no)
             else scope.product_last_no
         end as last_no
     from scope
-    left join family_span on scope.family = family_span.family and scope.root_code = family_span.root_code and scope.is_known_by_day
+    left join family_span
+        on
+            scope.family = family_span.family
+            and scope.root_code = family_span.root_code
+            and (scope.is_known_by_day or scope.is_of_named_family)
 ),
 
 {#- Deliveries by month or by year cover the whole of it. #}
@@ -162,13 +168,13 @@ covered_scope as (
         scope.*,
         coalesce(own_pattern.pattern_no, any_pattern.pattern_no) * 1000000 as pattern_key,
         case
-            when not scope.is_known_by_day or scope.time_rule = 'last' then first_cover.first_no
-            when scope.needs_delivery then greatest(first_cover.first_no, scope.family_first_no)
+            when scope.time_rule = 'last' or not (scope.is_known_by_day or scope.is_of_named_family) then first_cover.first_no
+            when scope.needs_delivery or scope.is_of_named_family then greatest(first_cover.first_no, scope.family_first_no)
             else greatest(first_cover.first_no, least(scope.family_first_no, scope.first_no))
         end as covered_from,
         case
             when
-                scope.is_known_by_day
+                scope.family_last_no is not null
                 and round(power(scope.quiet_share, least(last_cover.last_no, scope.as_of_no) - scope.family_last_no), 6) <= {{ least_chance }}
                 then scope.family_last_no
             else last_cover.last_no
