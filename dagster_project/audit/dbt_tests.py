@@ -116,10 +116,10 @@ def _sql(candidate: Candidate, test: Node) -> str | None:
     return None
 
 
-def affected_products(candidate: Candidate, test: Node) -> tuple[str, ...]:
+def affected_products(lineage: Lineage, test: Node) -> tuple[str, ...]:
     """The products that a test speaks for: those it declares, else those whose figures are made of what it tests."""
-    declared = tuple(p for p in test.products if p in candidate.lineage.products)
-    return declared or candidate.lineage.products_reading(_tested(candidate.lineage, test))
+    declared = tuple(p for p in test.products if p in lineage.products)
+    return declared or lineage.products_reading(_tested(lineage, test))
 
 
 def _owners_of_rows(candidate: Candidate, columns: Collection[str], owners: RowOwners) -> frozenset[str] | None:
@@ -175,7 +175,7 @@ def run_dbt_tests(candidate: Candidate, owners: RowOwners, hidden_columns: Colle
     """
     names = check_names(candidate.lineage)
     for test in candidate.lineage.tests:
-        products = affected_products(candidate, test)
+        products = affected_products(candidate.lineage, test)
         if not products:
             continue
         name = names[test.unique_id]
