@@ -20,13 +20,13 @@ class OtherCityError(ValueError):
     """A landing folder holds deliveries of another city; the message says of which, and what to do."""
 
 
+class LessOfCityError(ValueError):
+    """A landing folder holds more nights or domains of the city than would be delivered; the message says which, and what to do."""
+
+
 def is_simulated(landing: Path) -> bool:
     """Whether the deliveries below a landing folder are of the fictional city."""
     return (landing / TRUTH / FAULTS).is_file()
-
-
-class LessOfCityError(ValueError):
-    """A landing folder holds more nights or domains of the city than would be delivered; the message says which, and what to do."""
 
 
 def expect_same_city(landing: Path, city: Mapping[str, Any]) -> None:

@@ -64,8 +64,8 @@ def simulate(
 
     Files stand at <out>/<domain>/<source>/<yyyymmdd>/…; below <out>/truth stand ``city.json`` (which city it is, and how much of it is
     there), ``kpi_count.parquet`` (the true figures as of the last night), ``faults.json`` and ``faults.parquet`` (every fault that was put
-    in, counted and with its place), ``receipt.parquet`` (what must become of the rows of every file) and ``gaming.json`` (which stations shaped their figures, how,
-    and how many rows).
+    in, counted and with its place), ``receipt.parquet`` (what must become of the rows of every file) and ``gaming.json`` (which stations
+    shaped their figures, how, and how many rows).
     ``scale`` 1 is a real city: about 4,500 calls a day. The same arguments give the same bytes. A city of all its counties has all its
     ``gates`` and ``face_cameras``, a smaller one a few. ``domains`` names what is delivered beside calls, cases, disputes, callbacks and
     units; everything for None. Nobody games without ``gaming``.

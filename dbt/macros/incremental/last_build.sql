@@ -1,8 +1,8 @@
 {#-
-  A build that starts from the last one recomputes only what differs. What the last complete build stood on goes by its names in
-  the schema `applied` of the warehouse, given when everything else is done: a build that was killed, failed, or ran only in part leaves no word of
-  its end, and the next one starts anew. So does one after a model, a seed or (the night sees to that) a macro changed. Where nothing is
-  kept, on Spark, every build starts anew.
+  A build that starts from the last one recomputes only what differs. What the last complete build stood on goes by its names in the schema
+  `applied` of the warehouse, given when everything else is done: a build that was killed, failed, or ran only in part leaves no word of its
+  end, and the next one starts anew. So does one after a model, a seed or (the night sees to that) a macro changed. Where nothing is kept, on
+  Spark, every build starts anew.
 -#}
 {% macro kept_models() -%}
 {{ return([
