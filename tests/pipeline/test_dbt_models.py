@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import random
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -369,6 +370,18 @@ def test_what_was_not_found_sound_is_tested_again_though_nothing_of_it_differs(
         assert after.execute("select state, is_tested from applied.run").fetchall() == [("complete", False)]
     failed = [name for name, status in results(later).items() if status == "warn" and "valid_table_fct_kpi_count" in name]
     assert len(failed) == 1
+
+
+def test_what_is_counted_by_touched_days_is_looked_at_by_day(candidate: duckdb.DuckDBPyConnection, home: Path) -> None:
+    """A model that no build looks at by day is never found to differ: what is counted of it would stand still."""
+    models = json.loads((home / "target" / "manifest.json").read_text(encoding="utf-8"))["nodes"].values()
+    looked_at = set(re.findall(r"'(\w+)' as model_name", next(m["compiled_code"] for m in models if m["name"] == "int_row_day")))
+    counted_of = {m["name"]: set(found) for m in models if (found := m["config"]["meta"].get("counts_days_of"))}
+    assert set().union(*counted_of.values()) == looked_at
+    reading = re.compile(r"rows_counted\('(\w+)'\)")
+    read = {m["name"]: set(reading.findall(m["raw_code"])) & looked_at for m in models if m["name"] in counted_of}
+    assert {name: found - counted_of[name] for name, found in read.items() if found - counted_of[name]} == {}
+    assert any(read.values())
 
 
 def test_the_order_of_rows_and_files_does_not_matter(candidate: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
