@@ -47,6 +47,7 @@ repetition as (
         earlier.group_name,
         earlier.source_id,
         earlier.matter_id,
+        earlier.rule,
         min(later.opened_at) as repeated_at
     from matter as earlier
     inner join matter as later
@@ -56,7 +57,7 @@ repetition as (
             and earlier.matter_id = later.related_id
             and earlier.done_at < later.opened_at
     where earlier.rule = 'repeated'
-    group by earlier.group_name, earlier.source_id, earlier.matter_id
+    group by earlier.group_name, earlier.source_id, earlier.matter_id, earlier.rule
 ),
 
 timed_matter as (
@@ -73,7 +74,7 @@ timed_matter as (
     from matter
     left join repetition
         on
-            matter.rule = 'repeated'
+            matter.rule = repetition.rule
             and matter.group_name = repetition.group_name
             and matter.source_id = repetition.source_id
             and matter.matter_id = repetition.matter_id

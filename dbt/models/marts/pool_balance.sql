@@ -1,4 +1,8 @@
-{#- I1 per source and batch of the entities that the models know: what ingest accepted is in the pool, and every row there is current, superseded or deleted. -#}
+{#-
+  I1 per source and batch of the entities that the models know: what ingest accepted is in the pool, and every row there is current,
+  superseded by a later state of its key (or, without a key, by a later full extract), or deleted. Which state of a key is the latest is said
+  once more, apart from current_state, so that the balance is a check and not an echo; only keys with several rows are put in order for it.
+-#}
 {% set entities = [
     'unit', 'region', 'incident', 'case', 'case_event', 'mediation', 'callback', 'casualty', 'reported_figure', 'observation', 'matter',
     'fraud_case', 'fraud_payment', 'fraud_warning', 'service_item', 'service_request', 'service_visit',
@@ -33,11 +37,79 @@ source_extract as (
     group by source.source_id, source.entity, source.extract_mode, night.as_of
 ),
 
-judged_row as (
+pool_row as (
     {%- for entity in entities %}
-    {% if not loop.first %}union all{% endif %}
-    {{ row_state_counts(entity) }}
+    {% if not loop.first %}union all {% endif -%}
+    select
+        pool_row.source_id,
+        pool_row.record_key,
+        pool_row.batch_date,
+        pool_row.record_version,
+        pool_row.file_name,
+        pool_row.row_number,
+        coalesce(pool_row.is_deleted, false) as is_deleted,
+        source.extract_mode <> 'full' or pool_row.batch_date = source.last_batch_date as is_in_extract,
+        pool_row.row_count
+    from {{ source('pool', entity) }} as pool_row
+    inner join source_extract as source on pool_row.source_id = source.source_id and source.entity = '{{ entity }}'
+    where pool_row.batch_date <= source.as_of
     {%- endfor %}
+),
+
+key_with_several_rows as (
+    select
+        source_id,
+        record_key
+    from pool_row
+    where record_key is not null
+    group by source_id, record_key
+    having count(*) > 1
+),
+
+ranked_row as (
+    select
+        pool_row.source_id,
+        pool_row.record_key,
+        pool_row.batch_date,
+        pool_row.is_deleted,
+        pool_row.is_in_extract,
+        pool_row.row_count,
+        row_number() over (
+            partition by pool_row.source_id, pool_row.record_key
+            order by
+                case when pool_row.is_in_extract then 0 else 1 end,
+                pool_row.record_version desc nulls last,
+                pool_row.batch_date desc,
+                pool_row.file_name desc,
+                pool_row.row_number desc
+        ) as state_rank
+    from pool_row
+    inner join key_with_several_rows as several on pool_row.source_id = several.source_id and pool_row.record_key = several.record_key
+    union all
+    select
+        pool_row.source_id,
+        pool_row.record_key,
+        pool_row.batch_date,
+        pool_row.is_deleted,
+        pool_row.is_in_extract,
+        pool_row.row_count,
+        1 as state_rank
+    from pool_row
+    left join key_with_several_rows as several on pool_row.source_id = several.source_id and pool_row.record_key = several.record_key
+    where several.source_id is null
+),
+
+judged_row as (
+    select
+        source_id,
+        batch_date,
+        row_count,
+        case
+            when state_rank > 1 or (record_key is null and not is_in_extract) then 'superseded'
+            when is_deleted or not is_in_extract then 'deleted'
+            else 'current'
+        end as row_state
+    from ranked_row
 ),
 
 judged as (
