@@ -53,15 +53,15 @@ create table int_group_root as select unnest(['city', 'other']) as group_name, u
 create table stg_register_entry as
     select 'city' as group_name, 'road_segment' as kind, 'road' as category, 'n1' as unit_code, 100 as size, date '2023-01-01' as valid_from,
         cast(null as date) as valid_to;
-create table int_matter_cell as
+create table int_matter_row as
     select 'CMD-1.done' as kpi_id, 'n1' as unit_code, date '2024-03-01' as day, '' as cell, cast(1 as bigint) as numerator, cast(2 as bigint) as denominator;
-create table int_community_cell as from int_matter_cell where false;
-create table int_mediation_row as from int_matter_cell where false;
-create table int_fraud_row as from int_matter_cell where false;
-create table int_traffic_row as from int_matter_cell where false;
-create table int_service_row as from int_matter_cell where false;
-create table int_service_item_cell as from int_matter_cell where false;
-create table int_case_tally as from int_matter_cell where false;
+create table int_community_cell as from int_matter_row where false;
+create table int_mediation_row as from int_matter_row where false;
+create table int_fraud_row as from int_matter_row where false;
+create table int_traffic_row as from int_matter_row where false;
+create table int_service_row as from int_matter_row where false;
+create table int_service_item_cell as from int_matter_row where false;
+create table int_case_tally as from int_matter_row where false;
 create table cohort_horizon as select 'CR-2.90' as kpi_id, 90 as horizon_days, cast(null as integer) as horizon_months;
 create table kpi_catalogue as
     select * from (values ('CMD-1.done', 'response', 0), ('REG-2', 'registration', 3), ('SUR-1', 'satisfaction', 0), ('PAT-1', 'patrol', 0))

@@ -1,5 +1,5 @@
 {#- Decisions in time (REG-1), and case-like incidents, old enough to judge, of which nothing was ever registered (REG-2). -#}
-{{ config(materialized=kept_table(), meta={'counts_days_of': ['int_incident_registered', 'int_matter_cell']}) }}
+{{ config(materialized=kept_table(), meta={'counts_days_of': ['int_incident_registered', 'int_matter_row']}) }}
 with kpi_row as (
     select
         'REG-2' as kpi_id,

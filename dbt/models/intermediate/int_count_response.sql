@@ -1,4 +1,4 @@
-{{ config(materialized=kept_table(), meta={'counts_days_of': ['int_incident', 'int_matter_cell']}) }}
+{{ config(materialized=kept_table(), meta={'counts_days_of': ['int_incident', 'int_matter_row']}) }}
 {% set stages = {
     'report_receive': ('reported_at', 'received_at'),
     'receive_dispatch': ('received_at', 'dispatched_at'),

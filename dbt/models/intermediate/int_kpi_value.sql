@@ -220,7 +220,7 @@ counted_series as (
     where role = 'figure' and time_rule <> 'last'
 ),
 
-dense as (
+series_period as (
     select
         series.series_id,
         series.method_no,
@@ -233,6 +233,14 @@ dense as (
         period.ends_no >= series.unit_first_no
         and period.first_no < series.unit_end_no
         and (series.slice = '' or period.has_slices)
+),
+
+dense as (
+    select *
+    from series_period
+    {%- if redoes_rows %}
+    where {{ redone_where('int_kpi_value') }}
+    {%- endif %}
 ),
 
 stock_day as (
@@ -278,38 +286,38 @@ stock as (
     group by link.series_id, stock_day.period_id, stock_day.period_key
 ),
 
-figure as (
-    select
-        dense.figure_key,
-        dense.series_id,
-        dense.period_key,
-        dense.method_no,
-        coalesce(keyed_sum.numerator, 0) as numerator,
-        coalesce(keyed_sum.denominator, 0) as denominator,
-        square_sum.squares,
-        square_sum.square_weights
-    from dense
-    left join keyed_sum on dense.figure_key = keyed_sum.figure_key
-    left join square_sum on dense.figure_key = square_sum.figure_key
-    union all
-    select
-        stock.figure_key,
-        stock.series_id,
-        stock.period_key,
-        series.method_no,
-        stock.numerator,
-        stock.denominator,
-        cast(null as double) as squares,
-        cast(null as double) as square_weights
+stock_redone as (
+    select *
     from stock
-    inner join {{ ref('int_kpi_series') }} as series on stock.series_id = series.series_id
+    {%- if redoes_rows %}
+    where {{ redone_where('int_kpi_value') }}
+    {%- endif %}
 )
 
-select figure.*
-from figure
-{%- if redoes_rows %}
-where {{ redone_where('int_kpi_value') }}
-{%- endif %}
+select
+    dense.figure_key,
+    dense.series_id,
+    dense.period_key,
+    dense.method_no,
+    coalesce(keyed_sum.numerator, 0) as numerator,
+    coalesce(keyed_sum.denominator, 0) as denominator,
+    square_sum.squares,
+    square_sum.square_weights
+from dense
+left join keyed_sum on dense.figure_key = keyed_sum.figure_key
+left join square_sum on dense.figure_key = square_sum.figure_key
+union all
+select
+    stock.figure_key,
+    stock.series_id,
+    stock.period_key,
+    series.method_no,
+    stock.numerator,
+    stock.denominator,
+    cast(null as double) as squares,
+    cast(null as double) as square_weights
+from stock_redone as stock
+inner join {{ ref('int_kpi_series') }} as series on stock.series_id = series.series_id
 -- depends_on: {{ ref('int_kpi_touched_series') }}
 -- depends_on: {{ ref('int_kpi_touched_period') }}
 -- depends_on: {{ ref('dim_unit') }}

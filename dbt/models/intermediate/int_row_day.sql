@@ -4,7 +4,7 @@
 -#}
 {% set models = [
     'int_incident', 'int_incident_called', 'int_incident_registered', 'int_deleted_incident', 'int_callback', 'int_observation',
-    'int_matter_cell', 'int_community_cell', 'int_mediation_row', 'int_fraud_row', 'int_traffic_row', 'int_service_row', 'int_service_item_cell'
+    'int_matter_row', 'int_community_cell', 'int_mediation_row', 'int_fraud_row', 'int_traffic_row', 'int_service_row', 'int_service_item_cell'
 ] -%}
 with matured as (
     select
