@@ -121,7 +121,7 @@ def test_the_same_night_again_is_the_same_release_and_its_cost_is_measured_by_ph
     (row,) = nightly.in_turns({HISTORY_DAYS: home}, {HISTORY_DAYS: [last_night(home) - dt.timedelta(days=1)]})
     assert [r.version for r in list_releases(home)] == before
     assert all(row["phases"]["cpu"][phase] > 0 for phase in ("ingest", "dbt", "gate and release"))
-    assert row["ingest and dbt, ratio"] == 1.0 and row["rows in kpi"] > 0
+    assert row["ingest and dbt, cpu ratio"] == "1.000 (1.00 to 1.00)" and row["rows in kpi"] > 0
 
 
 def test_a_broken_delivery_holds_its_products_alone_and_a_good_one_heals_them_and_rollback_brings_the_earlier_release_back(
