@@ -7,7 +7,7 @@
 {%- if builds_on_last() -%}
 with period as (
     {%- for periods in [ref('int_kpi_period'), applied('int_kpi_period')] %}
-    {% if not loop.first %}union {% endif -%}
+    {% if not loop.first %}union all {% endif -%}
     select {{ columns | join(', ') }}, root_code, period_id, first_no, ends_no, yoy_period_id, pop_period_id
     from {{ periods }}
     {%- endfor %}
