@@ -164,12 +164,12 @@ def _columns(declared: list[dict[str, Any]], where: str, path: Path, text: str, 
 
 def load_entities(*paths: Path) -> dict[str, Entity]:
     """Read the entities of the pool, and of further YAML files of the same shape (outside contracts bring their own)."""
-    main = yaml.load(POOL_SOURCE_YAML.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)["sources"][0]
-    every_row = tuple(_column(n, m, f"{POOL_SOURCE_YAML.name}, every_row") for n, m in main["config"]["meta"]["every_row"].items())
+    texts = [(path, path.read_text(encoding="utf-8")) for path in (POOL_SOURCE_YAML, *paths)]
+    documents = [(path, text, yaml.load(text, Loader=yaml.CSafeLoader)) for path, text in texts]
+    common = documents[0][2]["sources"][0]["config"]["meta"]["every_row"]
+    every_row = tuple(_column(n, m, f"{POOL_SOURCE_YAML.name}, every_row") for n, m in common.items())
     entities: dict[str, Entity] = {}
-    for path in (POOL_SOURCE_YAML, *paths):
-        text = path.read_text(encoding="utf-8")
-        document = yaml.load(text, Loader=yaml.CSafeLoader)
+    for path, text, document in documents:
         for i, source in enumerate(document["sources"]):
             for j, table in enumerate(source["tables"]):
                 where = f"{path.name}, entity '{table['name']}'"
