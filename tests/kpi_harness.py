@@ -78,6 +78,7 @@ def macros(dialect: str = "duckdb", on_last: bool = False) -> dict[str, Any]:
     return {**context, **found}
 
 
+@cache
 def render(sql: str, dialect: str = "duckdb", on_last: bool = False) -> str:
     return _environment().from_string(sql, globals=macros(dialect, on_last)).render()
 

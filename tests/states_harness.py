@@ -15,7 +15,7 @@ import duckdb
 import jinja2
 import pyarrow as pa
 
-from dagster_project.contracts.entities import load_entities
+from dagster_project.contracts.entities import Entity, load_entities
 
 DBT = Path(__file__).resolve().parents[1] / "dbt"
 MACRO = re.compile(r"\{%-? macro (\w+)\(.*?\{%-? endmacro -?%\}", re.S)
@@ -107,6 +107,11 @@ def _macro(text: str, name: str, context: Mapping[str, Any]) -> Callable[..., An
 
 
 @cache
+def _entities() -> dict[str, Entity]:
+    return load_entities()
+
+
+@cache
 def _macro_texts() -> dict[str, str]:
     texts = "\n".join(path.read_text(encoding="utf-8") for path in sorted((DBT / "macros").rglob("*.sql")))
     return {found[1]: found[0] for found in MACRO.finditer(texts) if not found[1].startswith("_")}
@@ -193,7 +198,7 @@ class Warehouse:
                 | {"source_id": source_id, "batch_date": batch_date}
                 for n, row in enumerate(batch)
             ]
-        schemas = {entity: load_entities()[entity].arrow_schema for entity in delivered}
+        schemas = {entity: _entities()[entity].arrow_schema for entity in delivered}
         known = [(s, d, str(batch)) for (s, d), batch in pool.batches.items() if d <= pool.night and s in pool.sources]
         tables = {
             **{
