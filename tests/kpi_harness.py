@@ -233,7 +233,7 @@ def kpi_table(
 
     ``slices`` are the kinds of cells that are published, ``sums`` further kinds that are not.
     """
-    connection = duckdb.connect()
+    connection = duckdb.connect(config={"threads": 1})
     load_seeds(connection)
     load_units(connection, parents or {"city": None}, group, **units)
     _create(connection, "night", {"as_of": "date"}, [(as_of,)])

@@ -161,7 +161,7 @@ class Warehouse:
     """A warehouse that is built night by night, each on the last one but the first."""
 
     def __init__(self) -> None:
-        self.connection = duckdb.connect()
+        self.connection = duckdb.connect(config={"threads": 1})
         self.connection.execute(STANDING)
         for seed, types in SEEDS.items():
             columns = ", ".join(f"cast({name} as {kind}) as {name}" for name, kind in types.items())
