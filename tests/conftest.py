@@ -15,16 +15,24 @@ from dagster_project.audit.expectations import Worker
 PROJECT = Path(__file__).resolve().parents[1]
 LONGEST_FIRST = (
     "test_spark_parity",
+    "test_persons",
     "test_night",
     "test_published_account",
     "test_real_figures",
     "test_gate_release",
     "test_city_order",
     "test_dbt_models",
-    "test_city_truth",
 )
 OF_ONE_HOME = dict.fromkeys(
-    ("test_city_truth", "test_city_faults", "test_city_device_private", "test_city_fraud_service_private"), "pooled city"
+    (
+        "test_spark_parity",
+        "test_city_truth",
+        "test_city_faults",
+        "test_city_device_private",
+        "test_city_fraud_service_private",
+        "test_persons",
+    ),
+    "pooled city",
 )
 
 
@@ -42,7 +50,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeFiles |
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest starts first."""
+    """What takes longest starts first; persons are looked for in the pooled city before others build in it."""
     order = {name: place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
