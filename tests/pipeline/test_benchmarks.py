@@ -22,8 +22,8 @@ from dagster_project.contracts.load import PROJECT_SOURCES, load_catalogue
 from dagster_project.home import Home
 
 # Elsewhere: public_attack in test_public_attack, parity in test_spark_parity, kill in test_killed_runs, readers in test_gate_release, truth
-# in test_city_truth, nightly and questions on a night in test_night, fuzz in test_fuzz, privacy in test_persons; processes is what ui and
-# kill share, results what writes figures.
+# in test_city_truth, nightly and questions on a night in test_night, fuzz in test_fuzz, privacy in test_persons, integrity in
+# test_integrity_flags; processes is what ui and kill share, results what writes figures.
 TRIED = {
     "code_location",
     "fuzz",
@@ -64,12 +64,6 @@ def test_the_code_location_loads_with_outside_contracts() -> None:
     measured = code_location.run(contracts=3, columns=2, repeats=1)
     assert measured["source_assets"] == 3 + len(load_catalogue([PROJECT_SOURCES]).contracts)
     assert measured["loaded_seconds"] > 0 and measured["imports_seconds"] > 0
-
-
-def test_integrity_flags_are_measured(tmp_path: Path) -> None:
-    attained, powers = integrity.run(cities=1, seed=1, scratch=tmp_path)
-    assert {a.flag_id for a in attained} == {p.flag_id for p in powers} == set(integrity.declared_flags())
-    assert all(flag_id in integrity.table(attained, powers) for flag_id in integrity.declared_flags())
 
 
 def test_what_is_called_with_nothing_changed_is_measured() -> None:

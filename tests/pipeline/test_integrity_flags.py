@@ -454,3 +454,12 @@ def test_the_table_names_what_is_off() -> None:
     off = integrity.Attained("a_flag", 0.01, 200, 20, 0.1, 0, 7, False, 200, 0.1)
     assert "level!" in integrity.table([off], [integrity.Power("a_flag", 10, 0.5, False)])
     assert "power!" in integrity.table([off], [integrity.Power("a_flag", 10, 0.5, False)])
+
+
+def test_the_benchmark_says_of_every_flag_how_often_it_is_raised_on_both(
+    models: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(integrity, "compile_models", lambda _: models)
+    attained, powers = integrity.run(cities=1, seed=1, scratch=tmp_path)
+    assert {a.flag_id for a in attained} == {p.flag_id for p in powers} == set(integrity.declared_flags())
+    assert all(flag_id in integrity.table(attained, powers) for flag_id in integrity.declared_flags())
