@@ -31,15 +31,28 @@ def traces(home: Home) -> Iterator[Trace]:
 
     A file that cannot be read as what its name says is read as lines.
     """
-    for file in sorted(home.root.rglob("*")):
-        inside = home.landing in file.parents or home.secrets in file.parents
-        if inside or file.is_symlink() or not file.is_file() or file.suffix in NOT_READ:
-            continue
-        yield Trace(file, "file name", str(file.relative_to(home.root)))
-        try:
-            yield from _READERS.get(file.suffix, _lines)(file)
-        except (duckdb.Error, sqlite3.Error):
-            yield from _lines(file)
+    connection = duckdb.connect()
+    try:
+        for file in sorted(home.root.rglob("*")):
+            inside = home.landing in file.parents or home.secrets in file.parents
+            if inside or file.is_symlink() or not file.is_file() or file.suffix in NOT_READ:
+                continue
+            yield Trace(file, "file name", str(file.relative_to(home.root)))
+            try:
+                yield from _texts(file, connection)
+            except (duckdb.Error, sqlite3.Error):
+                connection.close()
+                connection = duckdb.connect()  # a damaged file can leave the engine of no further use
+                yield from _lines(file)
+    finally:
+        connection.close()
+
+
+def _texts(file: Path, connection: duckdb.DuckDBPyConnection) -> Iterator[Trace]:
+    """Parquet files are many: one connection for all of them, which costs twice as much to open as a file to read."""
+    if file.suffix == ".parquet":
+        return _distinct(connection, f"read_parquet({sql_text(file)}, hive_partitioning = false)", file, "")
+    return _READERS.get(file.suffix, _lines)(file)
 
 
 def _lines(file: Path) -> Iterator[Trace]:
@@ -55,11 +68,6 @@ def _distinct(connection: duckdb.DuckDBPyConnection, relation: str, file: Path, 
         column = '"' + name.replace('"', '""') + '"'
         for (text,) in connection.execute(f"select distinct {column}::varchar from {relation} where {column} is not null").fetchall():
             yield Trace(file, f"{table}{name}", text)
-
-
-def _parquet(file: Path) -> Iterator[Trace]:
-    with duckdb.connect() as connection:
-        yield from _distinct(connection, f"read_parquet({sql_text(file)}, hive_partitioning = false)", file, "")
 
 
 def _database(file: Path) -> Iterator[Trace]:
@@ -96,7 +104,6 @@ def _texts_of(value: str) -> Iterator[str]:
 
 
 _READERS = {
-    ".parquet": _parquet,
     ".duckdb": _database,
     ".sqlite": _sqlite,
     ".db": _sqlite,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from city_pool import Pooled
 
 from benchmarks.privacy.__main__ import control, planted_in, search
@@ -59,6 +61,17 @@ def test_people_are_planted_and_one_who_got_out_is_told_of(tmp_path: Path) -> No
     found = search(home, [], planted, persons)
     assert {value for value, file, _ in found.in_texts if file == str(leak)} >= {persons[3].name, persons[4].card}
     assert {value for value, _ in found.in_bytes} >= {persons[3].name, persons[4].card, persons[5].address}
+
+
+def test_a_damaged_file_is_searched_as_lines_and_those_after_it_as_what_they_are(tmp_path: Path) -> None:
+    home = Home.at(tmp_path / "home", tmp_path / "landing").ensure()
+    for name in ("a", "b", "c"):
+        pq.write_table(pa.table({"text": [f"somebody of {name}"] * 50}), home.pool / f"{name}.parquet")
+    damaged = home.pool / "b.parquet"
+    damaged.write_bytes(b"stands in the open\n" + damaged.read_bytes()[:-8])
+    found = {(trace.file.name, trace.place): trace.text for trace in traces(home)}
+    assert found["a.parquet", "text"] == "somebody of a" and found["c.parquet", "text"] == "somebody of c"
+    assert found["b.parquet", "line 1"] == "stands in the open\n"
 
 
 def test_nothing_that_reads_as_a_person_stands_outside_landing(pooled_city: Pooled) -> None:
