@@ -119,6 +119,7 @@ CATALOGUE_DEFAULTS: dict[str, Any] = {
     "value_scale": 1,
     "numerator_unit": "row",
 }
+RECORDED_COLUMNS = {"kpi_id": "varchar", "root_code": "varchar", "month_no": "integer", "first_day": "date", "last_day": "date"}
 COUNT_COLUMNS = {
     "kpi_id": "varchar",
     "unit_code": "varchar",
@@ -227,11 +228,13 @@ def kpi_table(
     group: str = "city",
     slices: Sequence[str] = ("category",),
     sums: Sequence[str] = (),
+    recorded: Iterable[tuple[str, str, dt.date]] = (),
     **units: Any,
 ) -> duckdb.DuckDBPyConnection:
     """Build ``kpi`` from rows of ``fct_kpi_count`` (kpi_id, leaf unit, day, cell, numerator, denominator); the city is one unit unless told.
 
-    ``slices`` are the kinds of cells that are published, ``sums`` further kinds that are not.
+    ``slices`` are the kinds of cells that are published, ``sums`` further kinds that are not; ``recorded`` are the days (kpi_id, root, day)
+    on which something was recorded of what a figure counts as it falls due.
     """
     connection = duckdb.connect(config={"threads": 1})
     load_seeds(connection)
@@ -251,6 +254,10 @@ def kpi_table(
         [(kpi_id, *{**CATALOGUE_DEFAULTS, **entry}.values()) for kpi_id, entry in catalogue.items()],
     )
     _create(connection, "fct_kpi_count", COUNT_COLUMNS, counts)
+    months: dict[tuple[str, str, int], list[dt.date]] = {}
+    for kpi_id, root, day in recorded:
+        months.setdefault((kpi_id, root, day.year * 12 + day.month), []).append(day)
+    _create(connection, "int_kpi_recorded_month", RECORDED_COLUMNS, [(*key, min(days), max(days)) for key, days in months.items()])
     build(connection)
     return connection
 

@@ -139,6 +139,7 @@ class Figures:
         self.first, self.last = min(c[2] for c in own), max(c[2] for c in family)
         days = sorted({c[2] for c in family})
         self.cover = (max(self.first.replace(day=1), self.alive_from(days)), self.alive_until(days))
+        self.followed = self.last if self.keeps_quiet(days, (city.as_of - self.last).days - 7) else city.as_of
         self.sums: dict[tuple[str, str], dict[dt.date, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
         for _, leaf, day, cell, numerator, denominator in own:
             if cell and cell.split(":")[0] not in city.slices:
@@ -165,12 +166,15 @@ class Figures:
 
     def alive_until(self, days: Sequence[dt.date]) -> dt.date:
         """The end of the last month counted, or the last day counted if the family is hardly ever quiet for so long."""
+        end = month_end(self.last.year, self.last.month)
+        return self.last if self.keeps_quiet(days, (min(end, self.city.as_of) - self.last).days) else end
+
+    def keeps_quiet(self, days: Sequence[dt.date], silence: int) -> bool:
+        """The family is hardly ever quiet for so many days."""
         turns = [((b - a).days - 1) for a, b in pairwise(days) if (a.year, a.month) != (b.year, b.month)]
         quiet = sum(min(gap, 31) for gap in turns)
         share = quiet / (quiet + len(turns)) if turns and quiet else 0.0
-        end = month_end(self.last.year, self.last.month)
-        silence = (min(end, self.city.as_of) - self.last).days
-        return self.last if round(share**silence, 6) <= 0.05 else end
+        return round(share ** max(silence, 0), 6) <= 0.05
 
     def run_up(self, by_day: Mapping[dt.date, Sequence[int]]) -> list[tuple[int, int]]:
         """Sums over the days before the first, the second … of the KPI."""
@@ -189,10 +193,10 @@ class Figures:
 
     def complete(self, period: Period) -> bool:
         inside = self.cover[0] <= period.start and period.end <= self.cover[1]
-        return inside and period.end + self.entry["maturity_days"] * DAY <= self.city.as_of
+        return inside and period.end <= self.city.as_of and self.mature(period)
 
     def mature(self, period: Period) -> bool:
-        return not self.entry["maturity_days"] or period.end + self.entry["maturity_days"] * DAY <= self.city.as_of
+        return not self.entry["maturity_days"] or period.end + self.entry["maturity_days"] * DAY <= self.followed
 
     def covered_days(self, period: Period) -> list[dt.date]:
         begins = self.cover[0] if period.end >= self.cover[0] else period.start

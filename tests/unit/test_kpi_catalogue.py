@@ -129,7 +129,33 @@ def test_nobody_is_measured_by_clearance() -> None:
     assert {row["direction"] for row in described if row["product"] == "clearance"} == {"neither"}
 
 
+FEEDS = {
+    "app_user": "SVC-6",
+    "appeal": "CMP-4.on_time CMP-4.repeated",
+    "case_event": "CR-4 CR-5 INT-1.quick INT-3.reopened",
+    "case_stage": "LAW-2",
+    "fraud_payment": "FR-3.actions",
+    "fraud_warning": "FR-5 FR-6",
+    "gate_day": "EQ-2.volume",
+    "gate_passage": "EQ-2.passages",
+    "hazard_ledger": "HAZ-1",
+    "hotspot": "HAZ-3",
+    "law_issue": "LAW-1",
+    "order": "CMD-1.acknowledged CMD-1.done",
+    "remote_id_card": "SVC-4.id",
+    "service_visit": "SVC-4.one_window SVC-5",
+    "site_rectification": "HAZ-2.rectified",
+    "traffic_violation": "TR-3",
+}
+"""What is counted from one feed of several of its product: it begins and stops with it."""
+
+
 def test_what_kpis_begin_and_stop_with_is_a_product_or_the_feed_of_several() -> None:
     """A name that is misspelt would be a feed of its own, of which nothing ever shows that it is alive."""
-    named = Counter(row["family"] for row in table(DBT / "seeds" / "kpi_grain.csv") if row["family"])
-    assert {name for name, uses in named.items() if name not in {*FAMILIES, INTEGRITY} and uses < 2} == set()
+    grains = table(DBT / "seeds" / "kpi_grain.csv")
+    of_feed = {feed: " ".join(sorted(row["kpi_id"] for row in grains if row["family"] == feed)) for feed in FEEDS}
+    assert of_feed == FEEDS
+    named = {row[column] for row in grains for column in ("family", "other_family")} - {""}
+    assert named - FEEDS.keys() - FAMILIES.keys() == set()
+    witnesses = {row["family"] or CATALOGUE[row["kpi_id"]]["product"] for row in grains if row["needs_delivery"] == "true"}
+    assert named - witnesses - {"incident"} == set(), "and of every one something shows that it is alive"

@@ -211,6 +211,73 @@ def test_what_shows_callbacks_begins_and_stops_with_them() -> None:
         assert ask("period_start", kpi_id=kpi_id, grain="month", is_complete=True) == (D(2025, 7, 1),), kpi_id
 
 
+@pytest.mark.parametrize(
+    ("kpi_id", "product"), [("REG-1", "registration"), ("MED-1", "mediation"), ("SVC-1", "service"), ("CMD-1.done", "response")]
+)
+def test_what_falls_due_of_deliveries_of_before_is_no_sign_of_life(kpi_id: str, product: str) -> None:
+    """Of 9 a day half are in time; records came until 5 August, what they left open falls due, and is late, up to the night."""
+    alive = daily(D(2025, 1, 1), D(2025, 8, 5), 9)
+    counts = [(kpi_id, "city", day, "", 5 if day <= D(2025, 8, 5) else 0, 9) for _, _, day, *_ in daily(D(2025, 1, 1), D(2025, 9, 9), 9)]
+    catalogue = {kpi_id: {"product": product, "kind": "proportion"}}
+    ask = built(D(2025, 9, 9), counts, catalogue=catalogue, recorded=[(kpi_id, "city", day) for _, _, day, *_ in alive])
+    months = ask("period_start, numerator, is_complete, pop_verdict", grain="month")
+    assert months[6:8] == [(D(2025, 7, 1), 155, True, NO_CLEAR_CHANGE), (D(2025, 8, 1), 25, False, None)]
+
+
+def test_records_are_looked_at_for_the_end_of_a_family_and_not_for_its_beginning() -> None:
+    """Opened from 1 June on, due a fortnight later: June is half a month; little is recorded, and what falls due every day makes it not seem stopped."""
+    counts = [("REG-1", "city", day, "", 5, 9) for _, _, day, *_ in daily(D(2025, 6, 15), D(2025, 9, 2), 9)]
+    rare = [("REG-1", "city", D(2025, month, day)) for month in (6, 7, 8) for day in (1, 20)]
+    ask = built(D(2025, 9, 2), counts, catalogue={"REG-1": {"product": "registration", "kind": "proportion"}}, recorded=rare)
+    assert [row[0] for row in ask("is_complete", grain="month")] == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("kpi_id", "product", "goes_on"),
+    [
+        ("HAZ-1", "hazard", "HAZ-3"),
+        ("FR-5", "fraud", "FR-1.cases"),
+        ("SVC-5", "service", "SVC-1"),
+        ("SVC-1", "service", "SVC-6"),
+        ("CMP-3", "complaint", "CMP-4.on_time"),
+        ("LAW-1", "enforcement", "LAW-2"),
+        ("CR-5", "clearance", "CR-1.filed"),
+        ("TR-1.accidents", "traffic", "TR-3"),
+        ("EQ-2.volume", "equipment", "EQ-1"),
+    ],
+)
+def test_a_feed_that_stopped_does_not_hide_behind_others_of_its_product(kpi_id: str, product: str, goes_on: str) -> None:
+    counts = daily(D(2025, 1, 1), D(2025, 8, 5), 9, kpi_id=kpi_id) + daily(D(2025, 1, 1), D(2025, 9, 2), 9, kpi_id=goes_on)
+    ask = built(D(2025, 9, 2), counts, catalogue={kpi_id: {"product": product}, goes_on: {"product": product}})
+    august = {"grain": "month", "period_start": D(2025, 8, 1)}
+    assert ask("numerator, is_complete, pop_verdict", kpi_id=kpi_id, **august) == (45, False, None)
+    assert ask("is_complete", kpi_id=goes_on, **august) == (True,)
+
+
+@pytest.mark.parametrize("stopped", ["CR-1.filed", "CR-5"])
+def test_what_is_made_of_two_feeds_is_covered_where_both_are(stopped: str) -> None:
+    """Cases filed and cleared: clearances beside cases have no whole August whichever of the two stopped on 5 August."""
+    counts = []
+    for feed in ("CR-1.filed", "CR-5"):
+        last = D(2025, 8, 5) if feed == stopped else D(2025, 9, 2)
+        counts += daily(D(2025, 1, 1), last, 9, kpi_id=feed) + daily(D(2025, 1, 1), last, 9, kpi_id="CR-1")
+    clearance = {"product": "clearance"}
+    ask = built(D(2025, 9, 2), counts, catalogue={"CR-1.filed": clearance, "CR-5": clearance, "CR-1": clearance})
+    complete = {kpi_id: ask("is_complete", kpi_id=kpi_id, grain="month")[6:8] for kpi_id in ("CR-1.filed", "CR-5", "CR-1")}
+    whole, torn = [(True,), (True,)], [(True,), (False,)]
+    assert complete == {"CR-1.filed": whole, "CR-5": whole, "CR-1": torn} | {stopped: torn}
+
+
+def test_nothing_is_followed_up_beyond_the_last_delivery() -> None:
+    """Settled disputes are followed for 90 days. Records stopped on 5 August: of what was settled after 7 May nobody knows, whenever one asks."""
+    catalogue = {kpi_id: {"product": "mediation", "kind": "proportion"} for kpi_id in ("MED-1", "MED-2.90")}
+    catalogue["MED-2.90"] = catalogue["MED-2.90"] | {"maturity_days": 90}
+    for last, ripe in ((D(2025, 8, 5), 4), (D(2025, 11, 20), 7)):
+        counts = [(kpi_id, "city", day, "", 2, 9) for kpi_id in catalogue for _, _, day, *_ in daily(D(2025, 1, 1), last, 1)]
+        ask = built(D(2025, 11, 25), counts, catalogue=catalogue)
+        assert sum(row[0] for row in ask("is_complete", kpi_id="MED-2.90", grain="month")) == ripe
+
+
 def test_a_rate_beside_a_register_begins_with_its_cases_not_with_a_wrong_date() -> None:
     """Residents are counted from the first fraud on, and that was dated 2018: the feed began on 24 June 2023."""
     cases = [*daily(D(2018, 3, 5), D(2018, 3, 5), 1, kpi_id="FR-1.cases"), *daily(D(2023, 6, 24), D(2025, 8, 31), 9, kpi_id="FR-1.cases")]

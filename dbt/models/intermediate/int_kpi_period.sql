@@ -12,14 +12,19 @@
   last month counted, quiet days included, unless the family is hardly ever quiet for so long: then to the last day counted. Its family are
   the KPIs of its root and product (or of the family named, with whose deliveries it begins and stops) that are known by day and need a
   delivery of their own to be counted (what a register, the night itself or the records of another feed add to every day tells of no feed). How quiet it is shows where one counted
-  month ends and the next begins; from a month on, a gap says no more (it may be a wrong date).
+  month ends and the next begins; from a month on, a gap says no more (it may be a wrong date). What falls due goes on without deliveries:
+  of such figures the days on which something was recorded tell how long they came, not those on which it was due. A figure made of the
+  records of two families (clearances beside cases filed) is covered where both are. What has to be followed up was so to the night, or to
+  the last day of a family that has been quiet, up to a week before the night, for longer than it ever would be.
 -#}
 {% set days_kept_by_day = 3653 -%}
 {% set longest_gap = 31 -%}
 {% set least_chance = 0.05 -%}
 {% set least_chance_of_a_beginning = 0.001 -%}
 {% set turns_of_a_beginning = 12 -%}
+{% set days_of_late_rows = 7 -%}
 {% set comparisons = ['yoy', 'pop'] -%}
+{% set families = ['family', 'other_family'] -%}
 with counted_in_month as (
     select
         counted_month.kpi_id,
@@ -68,6 +73,7 @@ scope as (
         and coalesce(kpi_grain.is_counted_by_day, true) as is_known_by_day,
         coalesce(kpi_grain.needs_delivery, true) as needs_delivery,
         coalesce(kpi_grain.family, catalogue.product) as family,
+        kpi_grain.other_family,
         catalogue.product
     from counted
     inner join {{ ref('kpi_catalogue') }} as catalogue on counted.kpi_id = catalogue.kpi_id
@@ -86,40 +92,76 @@ pattern as (
     from {{ ref('int_period_day') }}
 ),
 
-family_month as (
+recording as (
+    select distinct
+        kpi_id,
+        root_code
+    from {{ ref('int_kpi_recorded_month') }}
+),
+
+{#- A family begins when it is counted; what it goes on with are records, where a figure has any, else what is counted. -#}
+kpi_month as (
     select
+        true as is_of_beginning,
+        recording.kpi_id is null as is_of_end,
+        counted_in_month.kpi_id,
+        counted_in_month.root_code,
+        counted_in_month.month_no,
+        counted_in_month.first_day,
+        counted_in_month.last_day
+    from counted_in_month
+    left join recording on counted_in_month.kpi_id = recording.kpi_id and counted_in_month.root_code = recording.root_code
+    union all
+    select
+        false as is_of_beginning,
+        true as is_of_end,
+        kpi_id,
+        root_code,
+        month_no,
+        first_day,
+        last_day
+    from {{ ref('int_kpi_recorded_month') }}
+),
+
+family_month as (
+    {%- for side in ['beginning', 'end'] %}
+    {% if not loop.first %}union all {% endif -%}
+    select
+        '{{ side }}' as side,
         scope.family,
         scope.root_code,
-        counted_in_month.month_no,
-        {{ day_number('min(counted_in_month.first_day)') }} as first_no,
-        {{ day_number('max(counted_in_month.last_day)') }} as last_no
-    from counted_in_month
-    inner join scope on counted_in_month.kpi_id = scope.kpi_id and counted_in_month.root_code = scope.root_code
-    where scope.is_known_by_day and scope.needs_delivery
-    group by scope.family, scope.root_code, counted_in_month.month_no
+        kpi_month.month_no,
+        {{ day_number('min(kpi_month.first_day)') }} as first_no,
+        {{ day_number('max(kpi_month.last_day)') }} as last_no
+    from kpi_month
+    inner join scope on kpi_month.kpi_id = scope.kpi_id and kpi_month.root_code = scope.root_code
+    where scope.is_known_by_day and scope.needs_delivery and kpi_month.is_of_{{ side }}
+    group by scope.family, scope.root_code, kpi_month.month_no
+    {%- endfor %}
 ),
 
 turned_month as (
     select
         family_month.*,
-        first_no - lag(last_no) over (partition by family, root_code order by month_no) - 1 as quiet_days
+        first_no - lag(last_no) over (partition by side, family, root_code order by month_no) - 1 as quiet_days
     from family_month
 ),
 
 following_month as (
     select
         turned_month.*,
-        lead(quiet_days) over (partition by family, root_code order by month_no) as quiet_after,
+        lead(quiet_days) over (partition by side, family, root_code order by month_no) as quiet_after,
         coalesce(sum(quiet_days) over later_turns, 0) + {{ longest_gap }} as quiet_later,
         count(quiet_days) over later_turns as turns_later
     from turned_month
     window later_turns as (
-        partition by family, root_code order by month_no rows between 2 following and {{ turns_of_a_beginning + 1 }} following
+        partition by side, family, root_code order by month_no rows between 2 following and {{ turns_of_a_beginning + 1 }} following
     )
 ),
 
 family_quiet as (
     select
+        side,
         family,
         root_code,
         first_no,
@@ -135,9 +177,13 @@ family_span as (
     select
         family,
         root_code,
-        min(case when not is_alone then first_no end) as first_no,
-        max(last_no) as last_no,
-        coalesce(sum(quiet_days) / cast(nullif(sum(quiet_days) + count(quiet_days), 0) as double), 0e0) as quiet_share
+        min(case when side = 'beginning' and not is_alone then first_no end) as first_no,
+        max(case when side = 'end' then last_no end) as last_no,
+        coalesce(
+            sum(case when side = 'end' then quiet_days end)
+            / cast(nullif(sum(case when side = 'end' then quiet_days + 1 end), 0) as double),
+            0e0
+        ) as quiet_share
     from family_quiet
     group by family, root_code
 ),
@@ -145,9 +191,11 @@ family_span as (
 scope_of_family as (
     select
         scope.*,
-        family_span.first_no as family_first_no,
-        family_span.last_no as family_last_no,
-        family_span.quiet_share,
+        {%- for family in families %}
+        {{ family }}_span.first_no as {{ family }}_first_no,
+        {{ family }}_span.last_no as {{ family }}_last_no,
+        {{ family }}_span.quiet_share as {{ family }}_quiet_share,
+        {%- endfor %}
         case
             when scope.is_known_by_day
                 then max(case when scope.is_known_by_day then scope.own_last_no end) over (partition by scope.family, scope.root_code)
@@ -155,11 +203,13 @@ scope_of_family as (
             else scope.product_last_no
         end as last_no
     from scope
-    left join family_span
+    {%- for family in families %}
+    left join family_span as {{ family }}_span
         on
-            scope.family = family_span.family
-            and scope.root_code = family_span.root_code
+            scope.{{ family }} = {{ family }}_span.family
+            and scope.root_code = {{ family }}_span.root_code
             and (scope.is_known_by_day or scope.is_of_named_family)
+    {%- endfor %}
 ),
 
 {#- Deliveries by month or by year cover the whole of it. #}
@@ -169,16 +219,30 @@ covered_scope as (
         coalesce(own_pattern.pattern_no, any_pattern.pattern_no) * 1000000 as pattern_key,
         case
             when scope.time_rule = 'last' or not (scope.is_known_by_day or scope.is_of_named_family) then first_cover.first_no
-            when scope.needs_delivery or scope.is_of_named_family then greatest(first_cover.first_no, scope.family_first_no)
+            when scope.needs_delivery or scope.is_of_named_family
+                then greatest(
+                    first_cover.first_no,
+                    coalesce(scope.family_first_no, first_cover.first_no),
+                    coalesce(scope.other_family_first_no, first_cover.first_no)
+                )
             else greatest(first_cover.first_no, least(scope.family_first_no, scope.first_no))
         end as covered_from,
-        case
-            when
-                scope.family_last_no is not null
-                and round(power(scope.quiet_share, least(last_cover.last_no, scope.as_of_no) - scope.family_last_no), 6) <= {{ least_chance }}
-                then scope.family_last_no
-            else last_cover.last_no
-        end as covered_to
+        {%- for column, open_end, silent_until in [
+            ('covered_to', 'last_cover.last_no', 'least(last_cover.last_no, scope.as_of_no)'),
+            ('followed_to', 'scope.as_of_no', 'scope.as_of_no - ' ~ days_of_late_rows),
+        ] %}
+        least(
+            {%- for family in families %}
+            case
+                when
+                    scope.{{ family }}_last_no is not null
+                    and round(power(scope.{{ family }}_quiet_share, greatest({{ silent_until }} - scope.{{ family }}_last_no, 0)), 6) <= {{ least_chance }}
+                    then scope.{{ family }}_last_no
+                else {{ open_end }}
+            end{{ ',' if not loop.last }}
+            {%- endfor %}
+        ) as {{ column }}{{ ',' if not loop.last }}
+        {%- endfor %}
     from scope_of_family as scope
     left join pattern as own_pattern on scope.calendar = own_pattern.calendar and scope.product = own_pattern.product
     inner join pattern as any_pattern on scope.calendar = any_pattern.calendar and any_pattern.product = 'any'
@@ -209,7 +273,7 @@ spanned as (
         end as open_no,
         least(period.last_no, greatest(covered_scope.covered_to, covered_scope.last_no), covered_scope.as_of_no) as close_no,
         period.ends_no <= covered_scope.covered_to and period.first_no >= covered_scope.covered_from as is_covered,
-        covered_scope.maturity_days = 0 or period.ends_no + covered_scope.maturity_days <= covered_scope.as_of_no as is_matured
+        covered_scope.maturity_days = 0 or period.ends_no + covered_scope.maturity_days <= covered_scope.followed_to as is_matured
     from covered_scope
     inner join {{ ref('int_period') }} as period
         on covered_scope.first_no <= period.last_no and covered_scope.last_no >= period.opens_no
@@ -241,7 +305,7 @@ measured as (
 placed as (
     select
         measured.*,
-        is_covered and ends_no + maturity_days <= as_of_no as is_complete,
+        is_covered and ends_no <= as_of_no and is_matured as is_complete,
         {{ figure_key('scope_id', 'period_id') }} as period_key
     from measured
 )
