@@ -19,7 +19,8 @@ from dagster_project.release.public.declared import PART_OF, SAME_COUNT
 
 COUNTED = {"count": "n", "rate": "n", "proportion": "nd", "ratio": "nd", "mean": "d"}
 """Which sides of a KPI are counts, by its kind."""
-SIDES = {"numerator": "n", "denominator": "d"}
+SIDES = {"numerator": "n", "denominator": "d", "rest": "r"}
+"""The sides of a KPI; in place of the denominator stands what it has beyond the numerator where that is what others count."""
 ADDED_UP = ("sum", "exposure")
 PERIOD_MONTHS = {"month": 1, "quarter": 3, "year": 12}
 BESIDE = "beside its counties"
@@ -58,6 +59,12 @@ class Figure(NamedTuple):
     numerator: int | None
     denominator: int | None
 
+    @property
+    def counts(self) -> tuple[int | None, int | None, int | None]:
+        """Numerator, denominator, and what the denominator has beyond the numerator."""
+        both = self.numerator is not None and self.denominator is not None
+        return self.numerator, self.denominator, self.denominator - self.numerator if both else None  # type: ignore[operator]
+
 
 def counted(kpi_id: str, side: str) -> str:
     """The name of what a side (n or d) of a KPI counts; the same for all that count the same."""
@@ -95,6 +102,8 @@ class Knowledge:
     def sides(self, kpi_id: str) -> str:
         """The sides of a KPI that are counts: by its kind, or because others count the same."""
         kind = self.kinds.get(kpi_id, "")
+        if (kpi_id, "r") in _SAME:
+            return "nr"
         return "".join(side for side in "nd" if side in COUNTED.get(kind, "") or (kind in COUNTED and (kpi_id, side) in _SAME))
 
 
@@ -105,7 +114,7 @@ def read(releases: Sequence[Path]) -> Knowledge:
     knowledge.uneven = {count for rows in printed for count in _uneven(knowledge, rows)}
     for row in (row for rows in printed for row in rows):
         own, value, yoy, pop = row
-        for side, figure in zip("nd", (own.numerator, own.denominator), strict=True):
+        for side, figure in zip("ndr", own.counts, strict=True):
             if side in knowledge.sides(own.kpi_id):
                 fact = knowledge.fact(own.kpi_id, side, own.unit, own.first, own.last)
                 knowledge.facts.add(fact)
@@ -143,7 +152,7 @@ def _figures(knowledge: Knowledge, release: Path) -> list[tuple[Figure, float | 
 def _uneven(knowledge: Knowledge, rows: Iterable[tuple[Figure, float | None, float | None, float | None]]) -> Iterator[str]:
     first: dict[tuple[str, str, int], int] = {}
     for row, *_ in rows:
-        for side, figure in zip("nd", (row.numerator, row.denominator), strict=True):
+        for side, figure in zip("ndr", row.counts, strict=True):
             name = counted(row.kpi_id, side)
             if name in knowledge.stocks and figure is not None and first.setdefault((name, row.unit, row.last), figure) != figure:
                 yield name
@@ -164,7 +173,11 @@ def _from_value(knowledge: Knowledge, row: Figure, months_before: int, value: fl
 
 def _parts(knowledge: Knowledge) -> set[tuple[str, str]]:
     present = {fact.count for fact in knowledge.facts}
-    shares = {(counted(kpi_id, "n"), counted(kpi_id, "d")) for kpi_id, kind in knowledge.kinds.items() if kind == "proportion"}
+    shares = {
+        (counted(kpi_id, "n"), counted(kpi_id, "d"))
+        for kpi_id, kind in knowledge.kinds.items()
+        if "d" in knowledge.sides(kpi_id) and kind == "proportion"
+    }
     named = {(counted(kpi, SIDES[side]), counted(other, SIDES[its])) for (kpi, side), (other, its) in PART_OF}
     lengths = [(_of_length(part, n), _of_length(whole, n)) for part, whole in shares for n in range(1, 13)]
     return {(part, whole) for part, whole in [*shares, *named, *lengths] if part in present and whole in present}
@@ -195,6 +208,9 @@ def small_figures(knowledge: Knowledge, rows: Iterable[Figure]) -> set[Wanted]:
         sides = knowledge.sides(row.kpi_id)
         if "n" in sides and row.numerator is not None and 0 < row.numerator < 10 and numerator in knowledge.facts:
             wanted.add(Wanted(numerator, None))
+        rest = row.counts[2]
+        if "r" in sides and rest is not None and 0 < rest < 10:
+            wanted.add(Wanted(knowledge.fact(row.kpi_id, "r", row.unit, row.first, row.last), None))
         if "d" in sides and row.denominator is not None and denominator in knowledge.facts:
             if 0 < row.denominator < 10:
                 wanted.add(Wanted(denominator, None))
@@ -238,7 +254,7 @@ def beside_the_counties(knowledge: Knowledge, rows: Iterable[Figure]) -> dict[Fa
     """What of each fact of a city none of its counties counts, where they count anything; the attacker may know it from elsewhere."""
     amounts: dict[Fact, int] = {}
     for row in rows:
-        for side, amount in zip("nd", (row.numerator, row.denominator), strict=True):
+        for side, amount in zip("ndr", row.counts, strict=True):
             if amount is not None and side in knowledge.sides(row.kpi_id):
                 amounts.setdefault(knowledge.fact(row.kpi_id, side, row.unit, row.first, row.last), amount)
     of_counties: dict[Fact, int] = defaultdict(int)

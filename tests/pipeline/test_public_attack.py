@@ -118,6 +118,27 @@ def _calls_of_d(month: Month) -> Fact:
     return Fact("calls", "D", at, at)
 
 
+# A count by county and month, and the numerator and denominator of a share beside it. Of the first each share printed tells the count of its
+# county, which is what the denominator has beyond the numerator; of the second that the count of B is no less than its denominator.
+BESIDE: dict[tuple[str, str], dict[str, list[tuple[int, int, int]]]] = {
+    ("INC-1", "INT-4.deleted"): {"A": [(53, 24, 77), (14, 0, 14)], "B": [(1, 7, 8), (41, 7, 48)], "D": [(48, 49, 97), (53, 0, 53)]},
+    ("CR-5", "INT-1.quick"): {"A": [(100, 40, 90)] * 2, "B": [(30, 15, 30)] * 2, "D": [(7, 0, 7)] * 2, "E": [(35, 0, 28)] * 2},
+}
+
+
+@pytest.mark.parametrize(("kpis", "of_county"), BESIDE.items(), ids=["forms deleted and current", "cleared quickly, of cases filed here"])
+def test_a_share_beside_a_count_does_not_tell_what_is_hidden_with_a_small_one(
+    folder: Path, kpis: tuple[str, str], of_county: dict[str, list[tuple[int, int, int]]]
+) -> None:
+    counts: dict[tuple[str, str, Month], tuple[int, int | None]] = {}
+    for unit, by_month in of_county.items():
+        for month, (number, numerator, denominator) in zip(HALF_A_YEAR[:2], by_month, strict=True):
+            counts[kpis[0], unit, month] = (number, None)
+            counts[kpis[1], unit, month] = (numerator, denominator)
+    public, internal = _publish(_anew(folder), counts, end_of(HALF_A_YEAR[1]))
+    assert leaks([public], internal) == []
+
+
 def test_the_attacker_breaks_a_release_that_hides_the_small_counts_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counts: Counts = {("INC-1", unit, month): (n, None) for unit, n in (("A", 40), ("B", 30), ("D", 7)) for month in HALF_A_YEAR[:3]}
     monkeypatch.setattr(faces, "suppress", small_alone)

@@ -27,7 +27,7 @@ from dagster_project.release.public.database import (
 )
 from dagster_project.release.public.declared import count_name
 from dagster_project.release.public.faces import MANIFEST, PublicFace, current_face, damaged_faces, list_faces, settle_current
-from dagster_project.release.public.model import CellKey, Figure, Linked, RowKey, link
+from dagster_project.release.public.model import DENOMINATOR, NUMERATOR, REST, CellKey, Figure, Linked, RowKey, link
 from dagster_project.release.public.rule import NOT_PROVED, Definition, is_revision, is_small, last_month_end
 from dagster_project.release.public.state import Withheld, read_withheld, write_withheld
 from dagster_project.release.public.suppress import Suppression, suppress
@@ -35,6 +35,7 @@ from dagster_project.release.record import Release
 from dagster_project.rights import ANYBODY
 
 Say = Callable[[str], None]
+SIDES = (NUMERATOR, DENOMINATOR, REST)
 WANTED = "public"
 """In ``home.json``: whether the home has a public face; it has unless this is false."""
 
@@ -107,10 +108,7 @@ def _known_before(home: Home, before: PublicFace | None, internal: Internal) -> 
     withdrawn = read_withheld(home, newest.version)
     tonight = {**{f.key: f for f in internal.figures}, **standing.figures}
     other = {
-        (count_name(key[0], side), *key[1:])
-        for key, figure in withdrawn.figures.items()
-        if tonight.get(key) != figure
-        for side in ("numerator", "denominator")
+        (count_name(key[0], side), *key[1:]) for key, figure in withdrawn.figures.items() if tonight.get(key) != figure for side in SIDES
     }
     return replace(standing, hidden=withdrawn.hidden, printed=standing.printed | (withdrawn.printed - other))
 
@@ -195,7 +193,7 @@ def _settle(internal: Internal, fresh: frozenset[str], earlier: Withheld, revise
 
 
 def _counts(kpi_id: str) -> set[str]:
-    return {count_name(kpi_id, side) for side in ("numerator", "denominator")}
+    return {count_name(kpi_id, side) for side in SIDES}
 
 
 def _was_printed(key: RowKey, earlier: Withheld) -> bool:

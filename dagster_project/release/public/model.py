@@ -17,10 +17,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dagster_project.release.public.declared import count_name, parts
+from dagster_project.release.public.declared import count_name, parts, tells_rest
 from dagster_project.release.public.rule import ADDITIVE, COUNTED_DENOMINATOR, COUNTED_NUMERATOR, Definition, is_small
 
-NUMERATOR, DENOMINATOR = "numerator", "denominator"
+NUMERATOR, DENOMINATOR, REST = "numerator", "denominator", "rest"
 MONTHS = 12
 WHOLE_YEAR = (1 << MONTHS) - 1
 QUARTERS = tuple(0b111 << first for first in range(0, MONTHS, 3))
@@ -125,7 +125,9 @@ class Linked:
 def _counted(figure: Figure, definition: Definition) -> Iterable[tuple[str, int]]:
     if definition.kind in COUNTED_NUMERATOR:
         yield NUMERATOR, figure.numerator
-    if figure.denominator is not None and (
+    if figure.denominator is not None and tells_rest(figure.kpi_id):
+        yield REST, figure.denominator - figure.numerator
+    elif figure.denominator is not None and (
         definition.kind in COUNTED_DENOMINATOR or not count_name(figure.kpi_id, DENOMINATOR).startswith(figure.kpi_id + " ")
     ):
         yield DENOMINATOR, figure.denominator
@@ -136,7 +138,7 @@ def link(figures: Iterable[Figure], definitions: Mapping[str, Definition], paren
     linked = Linked()
     stocks: set[str] = set()
     targets: set[Target] = set()
-    named = {(kpi_id, side): count_name(kpi_id, side) for kpi_id in definitions for side in (NUMERATOR, DENOMINATOR)}
+    named = {(kpi_id, side): count_name(kpi_id, side) for kpi_id in definitions for side in (NUMERATOR, DENOMINATOR, REST)}
     for figure in figures:
         definition = definitions[figure.kpi_id]
         key = figure.key
@@ -156,7 +158,7 @@ def link(figures: Iterable[Figure], definitions: Mapping[str, Definition], paren
                 linked.contradicting.add(key)
             if is_small(count) and (side == NUMERATOR or definition.kind in COUNTED_DENOMINATOR):
                 targets.add(Target(number))
-        if definition.is_share and figure.denominator is not None:
+        if definition.is_share and figure.denominator is not None and not tells_rest(figure.kpi_id):
             part, whole = named[figure.kpi_id, NUMERATOR], named[figure.kpi_id, DENOMINATOR]
             linked.wholes[part].add(whole)
             linked.parts[whole].add(part)
