@@ -480,6 +480,16 @@ def test_leap_year_exposure() -> None:
     assert rounded(found) == (2900, 1.000, 0.949, 1.053)
 
 
+def test_what_is_reported_for_weeks_is_compared_by_the_weeks_that_end_in_a_month() -> None:
+    """A hundred a week, dated on Sundays: August 2024 has four, August 2025 five, and nothing changed; nor from June to July 2025."""
+    weekly = [("ACT-1.events", "city", day, "", 100, 0) for _, _, day, *_ in daily(D(2024, 1, 1), D(2025, 8, 31), 1) if day.weekday() == 6]
+    ask = built(D(2025, 9, 1), weekly, catalogue={"ACT-1.events": {"product": "progress"}})
+    august, july = ({"grain": "month", "period_start": D(2025, month, 1)} for month in (8, 7))
+    assert ask("numerator, yoy_value, yoy_ratio, yoy_verdict", **august) == (500, 400, 1.0, NO_CLEAR_CHANGE)
+    assert ask("numerator, pop_value, pop_ratio, pop_verdict", **july) == (400, 500, 1.0, NO_CLEAR_CHANGE)
+    assert ask("numerator, yoy_ratio, pop_ratio", grain="week", period_start=D(2025, 8, 25)) == (100, 1.0, 1.0)
+
+
 def test_months_are_compared_by_weighted_days_working_weekends_and_days_off_included() -> None:
     """August 2025 weighs 31.4 days of the incident pattern; September 29.8, less 0.2 for Sunday the 28th, which was worked."""
     counts = [("K", "city", D(2025, 8, 1), "", 3140, 0), ("K", "city", D(2025, 9, 30), "", 2960, 0)]

@@ -23,6 +23,8 @@
 {% set least_chance_of_a_beginning = 0.001 -%}
 {% set turns_of_a_beginning = 12 -%}
 {% set days_of_late_rows = 7 -%}
+{#- The number of a day plus this, by seven, is how many Sundays there were up to it. -#}
+{% set sunday_no = 4 -%}
 {% set comparisons = ['yoy', 'pop'] -%}
 {% set families = ['family', 'other_family'] -%}
 with counted_in_month as (
@@ -216,6 +218,7 @@ scope_of_family as (
 covered_scope as (
     select
         scope.*,
+        scope.time_rule = 'sum' and scope.finest_grain_no = 2 and not scope.is_known_by_day as is_of_weeks,
         coalesce(own_pattern.pattern_no, any_pattern.pattern_no) * 1000000 as pattern_key,
         case
             when scope.time_rule = 'last' or not (scope.is_known_by_day or scope.is_of_named_family) then first_cover.first_no
@@ -294,7 +297,10 @@ measured as (
         - case when spanned.grain_no = 8 then close_day.festival_days_so_far - before_open.festival_days_so_far else 0 end as days,
         cast(close_day.weight_so_far - before_open.weight_so_far as decimal(18, 3)) as weight,
         close_day.festival_days_so_far - before_open.festival_days_so_far as festival_days,
-        close_day.day_class
+        close_day.day_class,
+        cast(
+            floor((spanned.close_no + {{ sunday_no }}) / 7.0) - floor((spanned.open_no - 1 + {{ sunday_no }}) / 7.0) as integer
+        ) as week_ends
     from spanned
     inner join {{ ref('int_period_day') }} as close_day
         on spanned.pattern_key + spanned.close_no = close_day.day_key
@@ -302,12 +308,21 @@ measured as (
         on spanned.pattern_key + spanned.open_no - 1 = before_open.day_key
 ),
 
-placed as (
+{#- What is reported for weeks, at their ends, is exposed for as many weeks as end in the period: months have four of them or five. #}
+exposed as (
     select
         measured.*,
+        case when is_of_weeks then greatest(7 * week_ends, 1) else days end as days_exposed,
+        case when is_of_weeks then cast(greatest(7 * week_ends, 1) as decimal(18, 3)) else weight end as weight_exposed
+    from measured
+),
+
+placed as (
+    select
+        exposed.*,
         is_covered and ends_no <= as_of_no and is_matured as is_complete,
         {{ figure_key('scope_id', 'period_id') }} as period_key
-    from measured
+    from exposed
 )
 
 select
@@ -327,8 +342,8 @@ select
     placed.is_covered,
     placed.is_complete,
     least(placed.ends_no, placed.as_of_no) as reached_no,
-    placed.days,
-    placed.weight,
+    placed.days_exposed as days,
+    placed.weight_exposed as weight,
     placed.year_no,
     placed.season_no,
     case when placed.grain_no = 1 then placed.day_class else 0 end as day_class,
@@ -337,8 +352,8 @@ select
     {%- for comparison in comparisons %},
     {{ comparison }}.period_id as {{ comparison }}_period_id,
     {{ comparison }}.period_start as {{ comparison }}_period_start,
-    {{ comparison }}.days as {{ comparison }}_days,
-    {{ comparison }}.weight as {{ comparison }}_weight,
+    {{ comparison }}.days_exposed as {{ comparison }}_days,
+    {{ comparison }}.weight_exposed as {{ comparison }}_weight,
     coalesce(placed.is_matured and {{ comparison }}.is_matured, false) as {{ comparison }}_is_matured,
     coalesce(placed.is_complete and {{ comparison }}.is_complete, false) as {{ comparison }}_is_complete,
     coalesce(
