@@ -265,7 +265,15 @@ def test_what_is_made_of_two_feeds_is_covered_where_both_are(stopped: str) -> No
     ask = built(D(2025, 9, 2), counts, catalogue={"CR-1.filed": clearance, "CR-5": clearance, "CR-1": clearance})
     complete = {kpi_id: ask("is_complete", kpi_id=kpi_id, grain="month")[6:8] for kpi_id in ("CR-1.filed", "CR-5", "CR-1")}
     whole, torn = [(True,), (True,)], [(True,), (False,)]
-    assert complete == {"CR-1.filed": whole, "CR-5": whole, "CR-1": torn} | {stopped: torn}
+    assert complete == {"CR-1.filed": torn if stopped == "CR-1.filed" else whole, "CR-5": torn, "CR-1": torn}
+
+
+@pytest.mark.parametrize(("first", "is_whole"), [(D(2025, 6, 3), True), (D(2025, 6, 20), False)])
+def test_what_follows_upon_records_begins_with_them_though_a_few_days_later(first: dt.date, is_whole: bool) -> None:
+    """Cases from 1 June; the first of them is cleared on the third, or events of cases come from the twentieth only."""
+    counts = daily(D(2025, 6, 1), D(2025, 8, 31), 9, kpi_id="CR-1.filed") + daily(first, D(2025, 8, 31), 9, kpi_id="CR-5")
+    ask = built(D(2025, 9, 1), counts, catalogue={kpi_id: {"product": "clearance"} for kpi_id in ("CR-1.filed", "CR-5")})
+    assert [row[0] for row in ask("is_complete", kpi_id="CR-5", grain="month")] == [is_whole, True, True]
 
 
 def test_nothing_is_followed_up_beyond_the_last_delivery() -> None:

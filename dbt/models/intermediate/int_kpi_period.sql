@@ -14,7 +14,8 @@
   delivery of their own to be counted (what a register, the night itself or the records of another feed add to every day tells of no feed). How quiet it is shows where one counted
   month ends and the next begins; from a month on, a gap says no more (it may be a wrong date). What falls due goes on without deliveries:
   of such figures the days on which something was recorded tell how long they came, not those on which it was due. A figure made of the
-  records of two families (clearances beside cases filed) is covered where both are. What has to be followed up was so to the night, or to
+  records of two families (clearances beside cases filed) is covered where both are; one that began up to a week after the other began with it,
+  for what follows upon records begins after them. What has to be followed up was so to the night, or to
   the last day of a family that has been quiet, up to a week before the night, for longer than it ever would be.
 -#}
 {% set days_kept_by_day = 3653 -%}
@@ -194,7 +195,11 @@ scope_of_family as (
     select
         scope.*,
         {%- for family in families %}
-        {{ family }}_span.first_no as {{ family }}_first_no,
+        {%- set other = families[1 - loop.index0] %}
+        case
+            when {{ family }}_span.first_no - {{ other }}_span.first_no between 1 and {{ days_of_late_rows }} then {{ other }}_span.first_no
+            else {{ family }}_span.first_no
+        end as {{ family }}_first_no,
         {{ family }}_span.last_no as {{ family }}_last_no,
         {{ family }}_span.quiet_share as {{ family }}_quiet_share,
         {%- endfor %}
