@@ -34,38 +34,28 @@ recorded as (
     {%- set is_first = loop.first %}
     {%- for moment in names %}
     {% if not (is_first and loop.first) %}union all {% endif -%}
-    select distinct
-        '{{ record }}' as record,
-        {{ kinds.get(record, "''") }} as kind,
-        group_name,
-        unit_code,
-        cast({{ moment }} as date) as day
-    from {{ ref(record) }}
-    where {{ moment }} is not null
-    {%- endfor %}
-    {%- endfor %}
-),
-
-placed as (
     select
-        recorded.record,
-        recorded.kind,
-        recorded.day,
-        {{ leaf_unit() }} as unit_code
-    from recorded
-    {{ join_leaf_unit('recorded') }}
-    {{ join_group_root('recorded') }}
+        '{{ record }}' as record,
+        {{ 'record.' ~ kinds[record] if record in kinds else "''" }} as kind,
+        record.group_name,
+        {{ month_number('record.' ~ moment) }} as month_no,
+        min(cast(record.{{ moment }} as date)) as first_day,
+        max(cast(record.{{ moment }} as date)) as last_day
+    from {{ ref(record) }} as record
+    cross join {{ source('control', 'night') }} as night
+    where cast(record.{{ moment }} as date) <= night.as_of
+    group by {% if record in kinds %}record.{{ kinds[record] }}, {% endif %}record.group_name, {{ month_number('record.' ~ moment) }}
+    {%- endfor %}
+    {%- endfor %}
 )
 
 select
     counting.kpi_id,
-    dim_unit.root_code,
-    {{ month_number('placed.day') }} as month_no,
-    min(placed.day) as first_day,
-    max(placed.day) as last_day
-from placed
-inner join counting on placed.record = counting.record and placed.kind = counting.kind
-inner join {{ ref('dim_unit') }} as dim_unit on placed.unit_code = dim_unit.unit_code
-cross join {{ source('control', 'night') }} as night
-where placed.day <= night.as_of
-group by counting.kpi_id, dim_unit.root_code, {{ month_number('placed.day') }}
+    group_root.root_code,
+    recorded.month_no,
+    min(recorded.first_day) as first_day,
+    max(recorded.last_day) as last_day
+from recorded
+inner join counting on recorded.record = counting.record and recorded.kind = counting.kind
+inner join {{ ref('int_group_root') }} as group_root on recorded.group_name = group_root.group_name
+group by counting.kpi_id, group_root.root_code, recorded.month_no
