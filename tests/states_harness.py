@@ -30,9 +30,11 @@ MODELS = (
     "intermediate/int_incident_called",
     "intermediate/int_incident_registered",
     "intermediate/int_observation",
+    "intermediate/int_matter_row",
     "intermediate/int_row_day",
     "intermediate/int_touched_day",
     "intermediate/int_observation_cell",
+    "intermediate/int_matter_cell",
     "intermediate/int_count_incident",
     "intermediate/int_count_response",
     "intermediate/int_count_warning_drop",
@@ -53,19 +55,27 @@ create table int_group_root as select unnest(['city', 'other']) as group_name, u
 create table stg_register_entry as
     select 'city' as group_name, 'road_segment' as kind, 'road' as category, 'n1' as unit_code, 100 as size, date '2023-01-01' as valid_from,
         cast(null as date) as valid_to;
-create table int_matter_row as
-    select 'CMD-1.done' as kpi_id, 'n1' as unit_code, date '2024-03-01' as day, '' as cell, cast(1 as bigint) as numerator, cast(2 as bigint) as denominator;
-create table int_community_cell as from int_matter_row where false;
-create table int_mediation_row as from int_matter_row where false;
-create table int_fraud_row as from int_matter_row where false;
-create table int_traffic_row as from int_matter_row where false;
-create table int_service_row as from int_matter_row where false;
-create table int_service_item_cell as from int_matter_row where false;
-create table int_case_tally as from int_matter_row where false;
+create table int_community_cell as
+    select 'SITE-1' as kpi_id, 'n1' as unit_code, date '2024-03-01' as day, '' as cell, cast(1 as bigint) as numerator, cast(2 as bigint) as denominator;
+create table int_mediation_row as from int_community_cell where false;
+create table int_fraud_row as from int_community_cell where false;
+create table int_traffic_row as from int_community_cell where false;
+create table int_service_row as from int_community_cell where false;
+create table int_service_item_cell as from int_community_cell where false;
+create table int_case_tally as from int_community_cell where false;
+create table matter_kind as
+    select * from (values
+        ('REG-1', 'case_registration', 'due', 'in_time', null),
+        ('CMD-1.acknowledged', 'order', 'acknowledge_due', 'in_time', null),
+        ('CMD-1.done', 'order', 'due', 'in_time', null),
+        ('CMP-4.repeated', 'order', 'closed', 'repeated', null)
+    ) as kind(kpi_id, kind, clock, rule, counted_result);
 create table cohort_horizon as select 'CR-2.90' as kpi_id, 90 as horizon_days, cast(null as integer) as horizon_months;
 create table kpi_catalogue as
-    select * from (values ('CMD-1.done', 'response', 0), ('REG-2', 'registration', 3), ('SUR-1', 'satisfaction', 0), ('PAT-1', 'patrol', 0))
-    as kpi(kpi_id, product, maturity_days);
+    select * from (values
+        ('CMD-1.acknowledged', 'response', 0), ('CMD-1.done', 'response', 0), ('CMP-4.repeated', 'response', 9), ('REG-1', 'registration', 0),
+        ('REG-2', 'registration', 3), ('SUR-1', 'satisfaction', 0), ('PAT-1', 'patrol', 0)
+    ) as kpi(kpi_id, product, maturity_days);
 create table observation_measure as
     select 'visible' as measure, 'PAT-1' as kpi_id, 'count' as shape, 1 as value_factor, 'cap' as above_base, null::integer as heap_percent, true as has_category,
         null::integer as threshold
@@ -74,6 +84,7 @@ create table observation_measure as
 SEEDS = {
     "response_target": {"valid_from": "date", "valid_to": "date", "minutes": "integer"},
     "category_list": {"valid_from": "date", "valid_to": "date"},
+    "matter_limit": {"is_extended": "boolean", "hours": "integer", "valid_from": "date", "valid_to": "date"},
     "category_severity": {"valid_from": "date", "valid_to": "date", "severity": "integer"},
     "satisfaction_weight": {"percent": "integer", "is_reply": "boolean"},
 }

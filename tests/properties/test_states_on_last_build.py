@@ -53,12 +53,20 @@ def answer(noise: random.Random, batch_date: dt.date) -> dict[str, Any]:
 
 
 def filing(noise: random.Random, batch_date: dt.date) -> dict[str, Any]:
+    opened = moment(noise, batch_date)
     return keyed(noise) | {
         "matter_id": f"m{noise.randint(0, 3)}",
-        "related_id": noise.choice(["i0", "i1", "i2", None]),
+        "related_id": noise.choice(["i0", "i1", "i2", "m0", "m1", None]),
         "kind": noise.choice(["case_registration", "case_registration", "order"]),
+        "category": noise.choice(["administrative", "criminal", None]),
         "unit_code": noise.choice(UNITS),
-        "opened_at": moment(noise, batch_date),
+        "opened_at": opened,
+        "acknowledge_due_at": noise.choice([None, opened + dt.timedelta(minutes=30)]),
+        "acknowledged_at": noise.choice([None, opened + dt.timedelta(minutes=noise.randint(0, 60))]),
+        "due_at": noise.choice([None, opened + dt.timedelta(days=noise.randint(0, 5))]),
+        "closed_at": noise.choice([None, opened + dt.timedelta(days=noise.randint(0, 7))]),
+        "result": noise.choice([None, None, "withdrawn"]),
+        "is_extended": noise.choice([None, False, True]),
     }
 
 
