@@ -206,7 +206,7 @@ class AuditHome:
                 "create table reconciliation as select 'disputes' as source_id, unit_code, period_start, kpi_id, numerator, denominator, "
                 "numerator as pool_numerator, denominator as pool_denominator from kpi where kpi_id = 'MED-1' and grain = 'month'"
             )
-            receipt = f"read_parquet({_q(home.warehouse / 'control' / 'receipt.parquet')})"
+            receipt = f"read_parquet({_q(home.warehouse / 'control' / 'receipt.parquet')}, hive_partitioning = false)"
             db.execute(
                 f"create table receipt as select source_id as source, batch_date as batch, file_name as file, * exclude (source_id, batch_date, file_name) from {receipt}"
             )

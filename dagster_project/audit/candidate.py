@@ -183,7 +183,9 @@ def _connect(file: Path, name: str, scratch: Path) -> duckdb.DuckDBPyConnection:
 
 
 def _night(home: Home, connection: duckdb.DuckDBPyConnection) -> dt.date:
-    row = connection.execute(f"select as_of from read_parquet({sql_text(home.warehouse / 'control' / 'night.parquet')})").fetchone()
+    row = connection.execute(
+        f"select as_of from read_parquet({sql_text(home.warehouse / 'control' / 'night.parquet')}, hive_partitioning = false)"
+    ).fetchone()
     if row is None:
         raise CandidateRefusedError("the control table 'night' is empty: run the night from its start")
     return row[0]  # type: ignore[no-any-return]

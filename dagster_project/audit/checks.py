@@ -29,7 +29,7 @@ RESTATED_LEAST = 20
 
 
 def _control(home: Home, table: str) -> str:
-    return f"read_parquet({sql_text(home.warehouse / 'control' / f'{table}.parquet')})"
+    return f"read_parquet({sql_text(home.warehouse / 'control' / f'{table}.parquet')}, hive_partitioning = false)"
 
 
 # ---- sources ------------------------------------------------------------------------------------------------------

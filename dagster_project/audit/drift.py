@@ -61,8 +61,8 @@ def shares_by_batch(home: Home, candidate: Candidate) -> dict[str, dict[dt.date,
     control = home.warehouse / "control"
     rows = candidate.rows(
         f"select s.source_id, s.batch_date, s.column_name, s.code, s.rows, b.rows_accepted "
-        f"from read_parquet({sql_text(control / 'statistic.parquet')}) as s "
-        f"inner join read_parquet({sql_text(control / 'batch.parquet')}) as b using (source_id, batch_date) "
+        f"from read_parquet({sql_text(control / 'statistic.parquet')}, hive_partitioning = false) as s "
+        f"inner join read_parquet({sql_text(control / 'batch.parquet')}, hive_partitioning = false) as b using (source_id, batch_date) "
         f"where s.batch_date <= date '{candidate.as_of}' and b.rows_accepted > 0"
     )
     sizes: dict[tuple[str, dt.date], int] = {}

@@ -90,7 +90,7 @@ class _Writer:
 
 
 def _read(bundle: Bundle, table: str) -> str:
-    return f"read_parquet({bundle.files(table)})"
+    return f"read_parquet({bundle.files(table)}, hive_partitioning = false)"
 
 
 def _with_origin(part: Part) -> str:
@@ -108,7 +108,7 @@ def _together(parts: Sequence[Part], table: str) -> Iterator[tuple[Part, str]]:
     for group in alike.values():
         files = sorted(((file.name, part.bundle) for part in group for file in part.bundle.tables[table].files), key=itemgetter(0))
         listed = ", ".join(sql_text(bundle.path / name) for name, bundle in files)
-        yield group[0], f"read_parquet([{listed}])"
+        yield group[0], f"read_parquet([{listed}], hive_partitioning = false)"
 
 
 def _kpi_query(parts: Sequence[Part]) -> str:

@@ -185,7 +185,7 @@ def _readable(home: Home, name: str) -> Bundle | None:
 
 def _write_file(candidate: Candidate, table: str, query: str, file: Path, piece: Piece) -> BundleFile:
     candidate.connection.execute(f"copy ({query}) to {sql_text(file)} (format parquet, compression zstd)")
-    content = table_content(candidate.connection, f"read_parquet({sql_text(file)})", outside_content(table))
+    content = table_content(candidate.connection, f"read_parquet({sql_text(file)}, hive_partitioning = false)", outside_content(table))
     if piece.span and content.rows != piece.rows:
         raise BundleError(f"{file.name} holds {content.rows} rows of {table}, the candidate {piece.rows}: run the night again")
     return BundleFile(file.name, sha256_of(file), content, piece.likeness)

@@ -245,14 +245,18 @@ def _fingerprint(candidate: Candidate, report: GateReport, plan: _Plan, key_id: 
 
 def _contract_versions(home: Home, candidate: Candidate) -> dict[str, str]:
     file = sql_text(home.warehouse / "control" / "source.parquet")
-    rows = candidate.connection.execute(f"select source_id, contract_version from read_parquet({file}) order by 1").fetchall()
+    rows = candidate.connection.execute(
+        f"select source_id, contract_version from read_parquet({file}, hive_partitioning = false) order by 1"
+    ).fetchall()
     return dict(rows)
 
 
 def _receipts(home: Home, candidate: Candidate) -> TableRecord:
     file = sql_text(home.warehouse / "control" / "receipt.parquet")
     content = table_content(
-        candidate.connection, f"(select * from read_parquet({file}) where batch_date <= date '{candidate.as_of}')", {"seconds"}
+        candidate.connection,
+        f"(select * from read_parquet({file}, hive_partitioning = false) where batch_date <= date '{candidate.as_of}')",
+        {"seconds"},
     )
     return TableRecord(content.rows, content.content_hash)
 

@@ -54,7 +54,7 @@
         )
         {%- endif %}
       from read_csv(
-        '{{ (invocation_args_dict.project_dir ~ '/' ~ model.original_file_path) | replace("'", "''") }}', header = true, all_varchar = true, delim = ',', quote = '"', escape = '"', nullstr = ''
+        '{{ (invocation_args_dict.project_dir ~ '/' ~ model.original_file_path) | replace("'", "''") }}', header = true, all_varchar = true, delim = ',', quote = '"', escape = '"', nullstr = '', hive_partitioning = false
       )
     )
   {%- endcall %}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
 import signal
 import stat
 from collections.abc import Callable
@@ -51,6 +52,29 @@ def _query(pool: AuditHome, sql: str, version: str | None = None) -> list[tuple[
 
 
 # ---- a release ------------------------------------------------------------------------------------------------------
+
+
+def test_a_home_below_a_folder_whose_name_reads_as_a_partition_has_no_column_of_it(
+    tmp_path: Path, expectations_worker: Worker, first_release: tuple[AuditHome, PublishResult]
+) -> None:
+    pool = AuditHome(tmp_path / "the 'best' \"region\" = north" / "home")
+    pool.build()
+    published = gate_and_publish(pool.home, NIGHT, pool.contracts, worker=expectations_worker, key_id="k1").release
+    elsewhere = first_release[1].release
+    assert published.manifest.tables["kpi"] == elsewhere.manifest.tables["kpi"]
+    columns = "select table_name, column_name from duckdb_columns() where not internal order by all"
+    with open_current(first_release[0].home) as expected:
+        assert _query(pool, columns) == expected.execute(columns).fetchall()
+    assert published.manifest.receipts == elsewhere.manifest.receipts
+
+
+def test_every_parquet_file_is_read_without_columns_of_its_folders() -> None:
+    """Where a folder above the home is called ``name=value`` DuckDB would add them unasked."""
+    project = Path(publish.__file__).parents[1]
+    calls = [
+        call for file in project.rglob("*.py") for call in re.findall(r"from read_parquet\(.*|\"read_parquet\(.*", file.read_text("utf-8"))
+    ]
+    assert len(calls) > 10 and [call for call in calls if "hive_partitioning = false" not in call] == []
 
 
 def test_a_release_holds_the_figures_the_counts_and_what_is_known_of_them(pool: AuditHome, release: Callable[..., PublishResult]) -> None:

@@ -86,7 +86,8 @@ def read_withheld(home: Home, version: str) -> Withheld:
     try:
         with duckdb.connect() as connection:
             figures, cells, meaning, units = (
-                connection.execute(f"select * from read_parquet({sql_text(folder / name)})").fetchall() for name in SHAPES
+                connection.execute(f"select * from read_parquet({sql_text(folder / name)}, hive_partitioning = false)").fetchall()
+                for name in SHAPES
             )
     except duckdb.Error as error:
         raise PublicError(
