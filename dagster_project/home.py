@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dagster_project import rights
+from dagster_project.refused import words_of
 
 DEFAULT_HOME = Path("data")
 LANDING = "landing"
@@ -64,10 +65,16 @@ class Home:
         chosen_root = Path(root or os.environ.get("POOL_HOME") or DEFAULT_HOME).resolve()
         if found := sorted({*str(chosen_root)} & NOT_IN_A_PATH):
             raise WrongPlaceError(f"{chosen_root} cannot be a home: rename the folder whose name holds {' '.join(found)}")
-        if chosen_root.exists() and not chosen_root.is_dir():
-            raise WrongPlaceError(f"{chosen_root} cannot be a home: it is no folder")
-        chosen_landing = landing or os.environ.get("POOL_LANDING")
-        return cls(chosen_root, Path(chosen_landing).resolve() if chosen_landing else chosen_root / LANDING)
+        if file := _file_in(chosen_root):
+            raise WrongPlaceError(f"{chosen_root} cannot be a home: {'it' if file == chosen_root else file} is no folder")
+        given_landing = landing or os.environ.get("POOL_LANDING")
+        chosen_landing = Path(given_landing).resolve() if given_landing else chosen_root / LANDING
+        if file := _file_in(chosen_landing):
+            raise WrongPlaceError(
+                f"{chosen_landing} cannot be a landing: {'it' if file == chosen_landing else file} is no folder; "
+                "name the folder of the deliveries (--landing or POOL_LANDING)"
+            )
+        return cls(chosen_root, chosen_landing)
 
     @property
     def pool(self) -> Path:
@@ -166,25 +173,28 @@ class Home:
     def ensure(self) -> Home:
         """Create the folders that must exist before a run, and let nobody read more of the home than he shall (``rights``).
 
-        Raises NewerHomeError.
+        Raises NewerHomeError, WrongPlaceError.
         """
         self.expect_known_format()
         self.make_root()
-        for folder in self._private_folders:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not self.published.exists():
-            self.published.mkdir()
-            self.published.chmod(rights.GROUP.folder)
-        if not self.landing.exists():
-            self.landing.mkdir(mode=0o700, parents=True)
+        with _possible(self.root, "be a home"):
+            for folder in self._private_folders:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self.published.exists():
+                self.published.mkdir()
+                self.published.chmod(rights.GROUP.folder)
+        with _possible(self.landing, "be a landing"):
+            if not self.landing.exists():
+                self.landing.mkdir(mode=0o700, parents=True)
         rights.close(self.root, self._private(), self.public)
         return self
 
     def make_root(self) -> None:
-        """Create the folder of the home, and nothing in it, with the rights that it is to have."""
-        if not self.root.exists():
-            self.root.mkdir(parents=True)
-            self.root.chmod(rights.ROOT)
+        """Create the folder of the home, and nothing in it, with the rights that it is to have. Raises WrongPlaceError."""
+        with _possible(self.root, "be a home"):
+            if not self.root.exists():
+                self.root.mkdir(parents=True)
+                self.root.chmod(rights.ROOT)
 
     @property
     def _private_folders(self) -> tuple[Path, ...]:
@@ -272,10 +282,25 @@ def _silent(text: str) -> None:
     """For a caller who wants to hear nothing."""
 
 
+def _file_in(path: Path) -> Path | None:
+    """The first part of a path that is there and no folder."""
+    return next((part for part in (*reversed(path.parents), path) if part.exists() and not part.is_dir()), None)
+
+
+@contextmanager
+def _possible(place: Path, what: str) -> Iterator[None]:
+    """Raises WrongPlaceError, saying what cannot be and what to do, where the machine refuses to make a folder or a file."""
+    try:
+        yield
+    except OSError as problem:
+        raise WrongPlaceError(f"{place} cannot {what}: {words_of(problem)}") from None
+
+
 @contextmanager
 def _locked(root: Path, file: Path, done_to_it: str, purpose: str, wait_seconds: float, say: Callable[[str], None]) -> Iterator[None]:
-    root.mkdir(parents=True, exist_ok=True)
-    rights.create_private(file)
+    with _possible(root, "be locked"):
+        root.mkdir(parents=True, exist_ok=True)
+        rights.create_private(file)
     with file.open("a+", encoding="utf-8") as lock:
         deadline = time.monotonic() + wait_seconds
         told = False

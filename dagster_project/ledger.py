@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dagster_project.contracts.personal_values import MASK, masked
-from dagster_project.home import Home
+from dagster_project.home import Home, WrongPlaceError
 
 Action = Literal[
     "run",
@@ -146,6 +146,8 @@ def record(home: Home, action: Action, about: Mapping[str, Any]) -> Entry:
             return _last_entry(log)
     except OSError as problem:
         raise LedgerError(f"{home.ledger} cannot be written: {problem.strerror or problem}") from None
+    except WrongPlaceError as problem:
+        raise LedgerError(str(problem)) from None
 
 
 @contextmanager

@@ -4,18 +4,29 @@ Belongs here: a module per group of commands, each with its arguments, one call 
 anything that another caller would need too.
 """
 
+import sqlite3
+
 from dagster_project.cli import comparing, contracts, keys, nights, operations, proving, pruning, released, upkeep, waiving
 from dagster_project.cli.console import USAGE, app, err
 from dagster_project.home import HomeBusyError, NewerHomeError, UnreadableSettingsError, WrongPlaceError
 from dagster_project.ingest.receipts import UnreadableReceiptsError
+from dagster_project.ledger import LedgerError
+from dagster_project.refused import refusal_of_machine
 
 __all__ = ["app", "comparing", "contracts", "keys", "main", "nights", "operations", "proving", "pruning", "released", "upkeep", "waiving"]
 
 
 def main() -> None:
-    """Run the command; a home that is busy, newer than this code, misplaced or damaged is no fault of the program."""
+    """Run the command; a home that is busy, newer than this code, misplaced or damaged, and a machine that refuses to read or write, are no
+    fault of the program."""
     try:
         app()
-    except (HomeBusyError, NewerHomeError, UnreadableReceiptsError, UnreadableSettingsError, WrongPlaceError) as problem:
+    except (HomeBusyError, LedgerError, NewerHomeError, UnreadableReceiptsError, UnreadableSettingsError, WrongPlaceError) as problem:
         err.print(f"pool: {problem}", markup=False)
+        raise SystemExit(USAGE) from None
+    except (OSError, sqlite3.Error) as problem:
+        refusal = refusal_of_machine(problem)
+        if refusal is None:
+            raise
+        err.print(f"pool: {refusal}", markup=False)
         raise SystemExit(USAGE) from None

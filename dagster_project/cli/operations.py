@@ -10,6 +10,7 @@ import typer
 
 from dagster_project.cli.console import FAILED, USAGE, HomeOption, app, err, home_of, out
 from dagster_project.progress import PROGRESS, to_stderr
+from dagster_project.refused import words_of
 
 
 @app.command()
@@ -47,7 +48,7 @@ def backup(
     try:
         taken = take(home_of(home), target, PROGRESS.say)
     except (BackupError, OSError) as problem:
-        err.print(f"pool: {problem}", markup=False)
+        err.print(f"pool: {words_of(problem) if isinstance(problem, OSError) else problem}", markup=False)
         raise typer.Exit(USAGE) from None
     out.print(f"{taken.folder}: {taken.copied} files copied ({taken.bytes_copied:,} bytes), {taken.linked} shared with the one before")
 
@@ -66,7 +67,7 @@ def restore(
     try:
         files = make(source, chosen)
     except (BackupError, OSError) as problem:
-        err.print(f"pool: {problem}", markup=False)
+        err.print(f"pool: {words_of(problem) if isinstance(problem, OSError) else problem}", markup=False)
         raise typer.Exit(USAGE) from None
     wrong = [finding for finding in examine(chosen) if not finding.passed]
     for finding in wrong:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from dagster_project.cli.console import FAILED, USAGE, HomeOption, LandingOption, app, err, home_of, out
+from dagster_project.refused import words_of
 
 
 @app.command()
@@ -27,7 +28,7 @@ def reproduce(
         with tempfile.TemporaryDirectory(prefix="pool-") as temporary:
             result = rebuild(chosen, release_of(chosen, version), scratch or Path(temporary) / "scratch")
     except (ReleaseError, OSError) as problem:
-        err.print(f"pool: {problem}", markup=False)
+        err.print(f"pool: {words_of(problem) if isinstance(problem, OSError) else problem}", markup=False)
         raise typer.Exit(USAGE) from None
     for difference in result.differences:
         out.print(f"other  {difference}", markup=False)

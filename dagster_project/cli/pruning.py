@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dagster_project.cli.console import USAGE, HomeOption, LandingOption, app, err, home_of, out
+from dagster_project.cli.console import USAGE, HomeOption, LandingOption, app, err, existing_home_of, out
 
 
 @app.command()
@@ -20,7 +20,7 @@ def prune(
     from dagster_project.contracts.load import load_catalogue
     from dagster_project.release import ReleaseError, retention
 
-    chosen = home_of(home, landing)
+    chosen = existing_home_of(home, landing)
     try:
         rule = retention.retention_of(chosen)
         if rule is None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from dagster_project.cli.console import USAGE, HomeOption, app, day_of, err, home_of, out
+from dagster_project.cli.console import USAGE, HomeOption, app, day_of, err, existing_home_of, home_of, out
 
 
 @app.command()
@@ -47,7 +47,7 @@ def rollback(version: Annotated[str, typer.Argument(help="a release that 'pool r
     from dagster_project.release import rollback as switch_back
 
     try:
-        switch_back(home_of(home), version)
+        switch_back(existing_home_of(home), version)
     except ReleaseError as problem:
         err.print(f"pool: {problem}", markup=False)
         raise typer.Exit(USAGE) from None
@@ -65,7 +65,7 @@ def withdraw(
     from dagster_project.release import ReleaseError, holders_of_withdrawn
     from dagster_project.release import withdraw as take_back
 
-    chosen = home_of(home)
+    chosen = existing_home_of(home)
     try:
         current = take_back(chosen, version, reason, by)
     except ReleaseError as problem:

@@ -21,7 +21,7 @@ from dagster_project.contracts.load import load_catalogue
 from dagster_project.contracts.personal_values import masked
 from dagster_project.contracts.problems import ContractError
 from dagster_project.extract.state import is_connected
-from dagster_project.home import FORMAT, WAIT_SECONDS, Home
+from dagster_project.home import FORMAT, WAIT_SECONDS, Home, WrongPlaceError
 from dagster_project.ingest.deidentify import KEY_FILE, HashKeyError
 from dagster_project.ingest.landing import discover
 from dagster_project.ingest.mapping import hashes_values
@@ -159,9 +159,9 @@ def process_nights(
         try:
             check_settings(home)
             load_catalogue()
-        except (SettingsError, ContractError) as problem:
+            home.ensure()
+        except (SettingsError, ContractError, WrongPlaceError) as problem:
             raise NotReadyError(str(problem)) from None
-        home.ensure()
     with home.running("pool run", wait_seconds, PROGRESS.say), _told_of(home, last):
         return _process(home, first, last, groups)
 

@@ -8,6 +8,7 @@ import os
 import resource
 import shutil
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from audit_home import NIGHT, AuditHome
 from ingest_kit import Bench, make_contract, make_entity
 from told import calls, keeping, webhook
 
-from dagster_project import alerts, backup, ledger
+from dagster_project import alerts, backup, cli, ledger, status
 from dagster_project.alerts import Alert
 from dagster_project.audit import expectations
 from dagster_project.audit.expectations import Worker
@@ -38,6 +39,7 @@ from dagster_project.home import FORMAT, Home, HomeBusyError, NewerHomeError
 from dagster_project.ingest.deidentify import HashKey, create_key
 from dagster_project.ingest.pool_key import begin_rotation
 from dagster_project.ingest.receipts import Receipts
+from dagster_project.ledger import LedgerError
 from dagster_project.release import PublishResult, current_release, gate_and_publish, open_current, verify
 from dagster_project.watch import look
 
@@ -50,6 +52,14 @@ Release = Callable[..., PublishResult]
 def _pool(home: Home, *arguments: str, told: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "POOL_HOME": str(home.root), "POOL_LANDING": str(home.landing), **(told or {})}
     return subprocess.run([POOL, *arguments], env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+
+def _commanded(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int | str | None:
+    """How a command of this process ended."""
+    monkeypatch.setattr(sys, "argv", ["pool", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return ended.value.code
 
 
 @contextmanager
@@ -298,6 +308,12 @@ def test_what_a_night_without_anybody_can_meet_is_told_of_and_recorded(
     (text,) = calls(told)
     assert "the night was refused" in text and words in text
     assert [entry.action for entry in ledger.entries(home)] == ["refusal"]
+
+
+def _of_sqlite(code: int) -> sqlite3.OperationalError:
+    problem = sqlite3.OperationalError("told by SQLite")
+    problem.sqlite_errorcode = code
+    return problem
 
 
 def _rights(folder: Path) -> dict[str, int]:
@@ -614,22 +630,99 @@ def test_a_home_of_newer_code_is_refused_before_anything_is_touched(tmp_path: Pa
         ("pool[1]", "holds ["),
         ("all*", "holds *"),
         ("a_file", "is no folder"),
+        ("a_file/below", "a_file is no folder"),
     ],
 )
-def test_a_home_whose_path_would_be_misread_is_refused_before_anything_is_made(tmp_path: Path, name: str, words: str) -> None:
+def test_a_home_whose_path_would_be_misread_is_refused_before_anything_is_made(
+    tmp_path: Path, name: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "a_file").touch()
-    for arguments in (("run",), ("doctor",), ("releases",)):
-        told = subprocess.run([POOL, *arguments, "--home", tmp_path / name], capture_output=True, text=True, check=False)
-        assert told.returncode == 2 and words in told.stderr and "Traceback" not in told.stderr
+    for command in ("run", "doctor", "releases"):
+        assert _commanded(monkeypatch, command, "--home", tmp_path / name) == 2
+        assert words in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["a_file"]
 
 
-def test_a_home_that_is_not_there_is_made_by_no_command_that_only_looks_or_changes(tmp_path: Path) -> None:
+def test_a_home_that_is_not_there_is_made_by_no_command_that_only_looks_or_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     waive = "waive clearance rows --reason nothing-came-today --by N --until 2025-01-31"
-    for arguments in ("doctor", "key rotate", waive):
-        told = subprocess.run([POOL, *arguments.split(), "--home", tmp_path / "hmoe"], capture_output=True, text=True, check=False)
-        assert (told.returncode, f"there is no home at {tmp_path / 'hmoe'}" in told.stderr) == (2, True), told.stderr
+    withdraw = "withdraw 20250101-001 --reason nothing-came-today"
+    for arguments in ("doctor", "key rotate", "rollback 20250101-001", "prune", withdraw, waive):
+        assert _commanded(monkeypatch, *arguments.split(), "--home", tmp_path / "hmoe") == 2
+        assert f"there is no home at {tmp_path / 'hmoe'}" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+# ---- what the machine refuses ---------------------------------------------------------------------------------------------
+
+
+def _read_only(patched: pytest.MonkeyPatch, below: Path) -> None:
+    """Let no folder be made there, as on a file system that is mounted for reading."""
+    make = Path.mkdir
+
+    def refusing(path: Path, *given: Any, **named: Any) -> None:
+        if path.is_relative_to(below) and not path.exists():
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        make(path, *given, **named)
+
+    patched.setattr(Path, "mkdir", refusing)
+
+
+def test_a_home_that_cannot_be_made_refuses_the_night_in_words_that_are_told_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(alerts.COMMAND, keeping(tmp_path / "told.txt"))
+    _read_only(monkeypatch, tmp_path / "mounted")
+    home = tmp_path / "mounted" / "home"
+    words = f"{home} cannot be a home: {home}: Read-only file system; mount it for writing, or name another place"
+    assert _commanded(monkeypatch, "run", "--home", home, "--date", NIGHT) == 2
+    assert f"pool: {words}\n" in capsys.readouterr().err
+    (text,) = calls(tmp_path / "told.txt")
+    assert text == f"{alerts.WORDS['failed']}: {home}, night {NIGHT}\nthe night was refused: {words}\n"
+    assert _commanded(monkeypatch, "doctor", "--create-key", "--home", home) == 2
+    assert f"pool: {words}\n" == capsys.readouterr().err
+
+
+def test_a_landing_that_is_no_folder_or_cannot_be_made_is_said_to_be_the_landing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a_file").touch()
+    _read_only(monkeypatch, tmp_path / "mounted")
+    for landing, words in (("a_file", "it is no folder; name the folder of the deliveries"), ("mounted", "Read-only file system")):
+        assert _commanded(monkeypatch, "run", "--home", tmp_path / "home", "--landing", tmp_path / landing) == 2
+        told = capsys.readouterr().err
+        assert f"{tmp_path / landing} cannot be a landing: " in told and words in told
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/h/x"), "/h/x: No space left on device; make room and run the command again"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/h/x"),
+            "/h/x: Permission denied; run the command as the account that owns it",
+        ),
+        (_of_sqlite(sqlite3.SQLITE_FULL), "a database of the home: told by SQLite; make room"),
+        (LedgerError("/h/ledger cannot be written"), "/h/ledger cannot be written"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "/h/x"), None),
+    ],
+    ids=["a full disk", "a right", "a full disk under SQLite", "the ledger", "a fault of the program"],
+)
+def test_what_the_machine_refuses_a_command_is_said_in_words_and_a_fault_of_the_program_keeps_its_traceback(
+    problem: Exception, words: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuses(*_: Any) -> None:
+        raise problem
+
+    home = Home.at(tmp_path / "home").ensure()
+    monkeypatch.setattr(status, "status_lines", refuses)
+    if words is None:
+        with pytest.raises(FileNotFoundError):
+            _commanded(monkeypatch, "status", "--home", home.root)
+    else:
+        assert _commanded(monkeypatch, "status", "--home", home.root) == 2
+        assert capsys.readouterr().err.startswith(f"pool: {words}")
 
 
 # ---- examples for the machine ---------------------------------------------------------------------------------------------
