@@ -53,6 +53,17 @@ class WrongPlaceError(ValueError):
 
 
 @dataclass(frozen=True)
+class Holder:
+    """Who holds a lock of a home; one that is not ``at_work`` was killed, or its machine stopped, before it could let go."""
+
+    words: str
+    at_work: bool
+
+    def __str__(self) -> str:
+        return f"{'at work' if self.at_work else 'killed at work'}: {self.words}"
+
+
+@dataclass(frozen=True)
 class Home:
     """The folders of one pool. ``landing`` may lie elsewhere; nothing in it is ever changed, and only pulls add to it."""
 
@@ -205,6 +216,10 @@ class Home:
         files = (self.receipts, self.lock_file, self.run_lock_file, self.last_run_log)
         return frozenset({*self._private_folders, self.root / LANDING, self.withheld, *files})
 
+    def holders(self) -> tuple[Holder, ...]:
+        """Who holds the locks, the run's first, or held them when it was killed."""
+        return tuple(holder for file in (self.run_lock_file, self.lock_file) if (holder := _holder(file)))
+
     def settings(self) -> dict[str, Any]:
         """What ``home.json`` says; nothing when there is none. Raises UnreadableSettingsError."""
         if not self.settings_file.exists():
@@ -280,6 +295,19 @@ class Home:
 
 def _silent(text: str) -> None:
     """For a caller who wants to hear nothing."""
+
+
+def _holder(file: Path) -> Holder | None:
+    try:
+        with file.open(encoding="utf-8") as lock:
+            words = lock.read().strip()
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return Holder(words or "an unnamed process", True)
+    except OSError:  # of another account, or never made: nothing can be said of it
+        return None
+    return Holder(words, False) if words else None
 
 
 def _file_in(path: Path) -> Path | None:

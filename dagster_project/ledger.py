@@ -30,6 +30,7 @@ from dagster_project.home import Home, WrongPlaceError
 Action = Literal[
     "run",
     "refusal",
+    "failure",
     "publish",
     "switch",
     "withdrawal",

@@ -10,6 +10,7 @@ from dagster_project.calendar import city_time, last_night
 from dagster_project.doctor import Finding
 from dagster_project.home import Home
 from dagster_project.release import Release, ReleaseError, current_release
+from dagster_project.unreleased import ended_without_release, not_delivered
 
 DUE = dt.time(6)
 
@@ -33,7 +34,8 @@ def look(home: Home, now: dt.datetime, by: dt.time = DUE, findings: Sequence[Fin
         return (*alerts, Alert("damaged", home, due, (str(problem),)))
     if release is None or release.as_of < due:
         seen = "nothing is published" if release is None else f"readers still see {release.version}, as of {release.as_of}"
-        alerts.append(Alert("missed", home, due, (f"due by {by:%H:%M}: {seen}", *_who_holds(home))))
+        why = (*ended_without_release(home), *not_delivered(home, due), *map(str, home.holders()))
+        alerts.append(Alert("missed", home, due, (f"due by {by:%H:%M}: {seen}", *why)))
     elif release.as_of > last_night(now):
         alerts.append(Alert("damaged", home, due, _from_the_future(release, now)))
     if release is not None and (stale := alert_of_release(home, release, ())):
@@ -44,9 +46,3 @@ def look(home: Home, now: dt.datetime, by: dt.time = DUE, findings: Sequence[Fin
 def _from_the_future(release: Release, now: dt.datetime) -> tuple[str, ...]:
     clock = f"{city_time(now):%Y-%m-%d %H:%M}"
     return (f"the clock says {clock}, but release {release.version} is as of {release.as_of}: set the clock right",)
-
-
-def _who_holds(home: Home) -> tuple[str, ...]:
-    """Who is at work, or waited for, as the locks name them."""
-    files = (file for file in (home.run_lock_file, home.lock_file) if file.exists())
-    return tuple(f"at work: {words}" for file in files if (words := file.read_text(encoding="utf-8").strip()))

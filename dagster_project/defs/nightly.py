@@ -9,7 +9,7 @@ from dagster_project.alerts import alert_of_failure, deliver
 from dagster_project.calendar import TIMEZONE, last_night
 from dagster_project.contracts.load import load_catalogue
 from dagster_project.defs.night import NIGHTS, night_of
-from dagster_project.defs.runs import PROCESS_TAG
+from dagster_project.defs.runs import PROCESS_TAG, record_end
 from dagster_project.defs.sources import source_key
 from dagster_project.home import Home
 from dagster_project.ingest.night import plan_source
@@ -64,7 +64,9 @@ def alert_on_failure(context: dg.RunFailureSensorContext) -> None:
     context.log.error(message)
     if PROCESS_TAG in run.tags:
         return
-    for problem in deliver(alert_of_failure(Home.at(), night_of(run.tags.get("dagster/partition")), (message,))):
+    home, night = Home.at(), night_of(run.tags.get("dagster/partition"))
+    record_end(home, "failure", night, message)
+    for problem in deliver(alert_of_failure(home, night, (message,))):
         context.log.error(problem)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from dagster_project.alerts import alert_of_failure, deliver
 from dagster_project.audit import expectations
@@ -21,7 +21,7 @@ from dagster_project.contracts.load import load_catalogue
 from dagster_project.contracts.personal_values import masked
 from dagster_project.contracts.problems import ContractError
 from dagster_project.extract.state import is_connected
-from dagster_project.home import FORMAT, WAIT_SECONDS, Home, WrongPlaceError
+from dagster_project.home import FORMAT, WAIT_SECONDS, Home, HomeBusyError, WrongPlaceError
 from dagster_project.ingest.deidentify import KEY_FILE, HashKeyError
 from dagster_project.ingest.landing import discover
 from dagster_project.ingest.mapping import hashes_values
@@ -31,9 +31,11 @@ from dagster_project.ledger import LedgerError, record
 from dagster_project.progress import PROGRESS
 from dagster_project.rights import create_private
 from dagster_project.settings import SettingsError, check_settings
+from dagster_project.unreleased import ENDED
 
 if TYPE_CHECKING:
     from dagster import DagsterEvent
+    from dagster._utils.error import SerializableErrorInfo
 
 INSTANCE_TEMPLATE = Path(__file__).resolve().parents[2] / "dagster.yaml"
 WORKSPACE = Path(__file__).resolve().parents[2] / "workspace.yaml"
@@ -52,11 +54,12 @@ class NoSuchArgumentError(NotReadyError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: ``lines`` for a person, the products that were held, and whether every step succeeded."""
+    """How a run ended: ``lines`` for a person, the products that were held, whether every step succeeded, and of what it failed, shortly."""
 
     succeeded: bool
     lines: tuple[str, ...]
     held_products: tuple[str, ...] = ()
+    reason: str = ""
 
 
 def prepare_instance(home: Home) -> None:
@@ -160,28 +163,34 @@ def process_nights(
             check_settings(home)
             load_catalogue()
             home.ensure()
-        except (SettingsError, ContractError, WrongPlaceError) as problem:
+        except (SettingsError, ContractError) as problem:
             raise NotReadyError(str(problem)) from None
-    with home.running("pool run", wait_seconds, PROGRESS.say), _told_of(home, last):
-        return _process(home, first, last, groups)
+        with home.running("pool run", wait_seconds, PROGRESS.say):
+            return _process(home, first, last, groups)
 
 
 @contextmanager
 def _told_of(home: Home, night: dt.date | None) -> Iterator[None]:
     """What stops a night outside of its steps is told like a step that failed; that a night was refused stands in the ledger too.
 
-    Arguments that name what there is not are a matter of who gave them: no night of the home is refused by them.
+    Arguments that name what there is not are a matter of who gave them: no night of the home is refused by them. Of one that waited in vain
+    for another run nobody is told here, since that run may bring the release: if it does not, the watch tells of both.
     """
     try:
         yield
     except NoSuchArgumentError:
         raise
-    except NotReadyError as refusal:
-        _record_refusal(home, night, str(refusal))
+    except HomeBusyError as busy:
+        record_end(home, "refusal", night, str(busy))
+        raise
+    except (NotReadyError, WrongPlaceError) as refusal:
+        record_end(home, "refusal", night, str(refusal))
         _tell(home, night, f"the night was refused: {refusal}")
         raise
     except Exception as problem:  # of no step: a full disk, a history of Dagster that cannot be written
-        _tell(home, night, f"the run stopped with {type(problem).__name__}: {next(iter(str(problem).splitlines()), '')}")
+        words = f"{type(problem).__name__}: {next(iter(str(problem).splitlines()), '')}"
+        record_end(home, "failure", night, words)
+        _tell(home, night, f"the run stopped with {words}")
         raise
 
 
@@ -190,14 +199,15 @@ def _tell(home: Home, night: dt.date | None, words: str) -> None:
         PROGRESS.say(untold)
 
 
-def _record_refusal(home: Home, night: dt.date | None, reason: str) -> None:
-    """As far as the home can be written: that it cannot is said, and what is to be told is told all the same."""
+def record_end(home: Home, how: Literal["refusal", "failure"], night: dt.date | None, reason: str) -> None:
+    """That a night ended without a release, as far as the home can be written: that it cannot is said, and who is to be told is told all
+    the same."""
     if _is_of_newer_code(home):
         return
     try:
-        record(home, "refusal", {"night": night.isoformat() if night else None, "reason": masked(reason)})
+        record(home, how, {"night": night.isoformat() if night else None, "reason": masked(reason)})
     except LedgerError as problem:
-        PROGRESS.say(f"that the night was refused could not be recorded: {problem}")
+        PROGRESS.say(f"that the night {ENDED[how]} could not be recorded: {problem}")
 
 
 def _is_of_newer_code(home: Home) -> bool:
@@ -255,6 +265,7 @@ def _process(home: Home, first: dt.date | None, last: dt.date | None, groups: tu
     outcome = _outcome(home, result)
     if outcome.succeeded:
         return outcome
+    record_end(home, "failure", last, outcome.reason)
     return replace(outcome, lines=(*outcome.lines, *deliver(alert_of_failure(home, last, outcome.lines))))
 
 
@@ -270,13 +281,23 @@ def _outcome(home: Home, result: object) -> Outcome:
         for e in result.get_step_failure_events()
     ]
     if not result.success:
+        shortly = [f"step {e.step_key}: {_first_cause(e.step_failure_data.error)}" for e in result.get_step_failure_events()]
         failures = failures or _why_no_step_ran(result.all_events)
-        return Outcome(False, (*failures, f"run {result.run_id} failed; nothing was released, 'pool ui' shows its log"))
+        reason = "; ".join(shortly) or next((line for words in failures for line in words.splitlines()), "no step ran")
+        return Outcome(False, (*failures, f"run {result.run_id} failed; nothing was released, 'pool ui' shows its log"), reason=reason)
     release = current_release(home)
     if release is None:
-        return Outcome(False, ("no release came out of this run",))
+        nothing = "no release came out of this run"
+        return Outcome(False, (nothing,), reason=nothing)
     held = tuple(name for name, product in release.manifest.products.items() if product.status != "fresh")
     return Outcome(True, tuple(release_lines(release)), held)
+
+
+def _first_cause(error: SerializableErrorInfo | None) -> str:
+    """The error that the others were raised for, in a line."""
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return next(iter(error.message.strip().splitlines()), "") if error else "for no reason that is known"
 
 
 def _why_no_step_ran(events: Iterable[DagsterEvent]) -> list[str]:

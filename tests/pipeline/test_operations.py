@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -23,7 +24,7 @@ from audit_home import NIGHT, AuditHome
 from ingest_kit import Bench, make_contract, make_entity
 from told import calls, keeping, webhook
 
-from dagster_project import alerts, backup, cli, ledger, status
+from dagster_project import alerts, backup, cli, ledger, status, unreleased
 from dagster_project.alerts import Alert
 from dagster_project.audit import expectations
 from dagster_project.audit.expectations import Worker
@@ -103,8 +104,34 @@ def test_a_second_run_is_refused_by_name_wherever_it_starts_and_a_killed_holder_
         with pytest.raises(HomeBusyError, match=f"process {holder}"), home.running("another", 0.2, heard.append):
             pass
         assert heard == [f"waiting for process {holder} (pool run)"]
+        assert [str(h) for h in home.holders()] == [f"at work: process {holder} (pool run)"]
+    assert [str(h) for h in home.holders()] == [f"killed at work: process {holder} (pool run)"]
     with home.running("the next", 0):
         assert "the next" in home.run_lock_file.read_text(encoding="utf-8")
+    assert home.holders() == ()
+
+
+def test_a_night_that_waited_in_vain_for_another_run_says_so_where_it_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody is told when it is refused: the other run may bring the release."""
+    home, told = Home.at(tmp_path / "home").ensure(), tmp_path / "told.txt"
+    monkeypatch.setenv(alerts.COMMAND, keeping(told))
+    held: list[Any] = []
+
+    def hold() -> None:
+        held.append(home.running("backup"))
+        held[0].__enter__()
+
+    with _another_process(hold) as holder, pytest.raises(HomeBusyError):
+        process_nights(home, NIGHT, NIGHT, wait_seconds=0)
+    assert calls(told) == []
+    (missed,) = look(home, _at("2024-02-01T07:00"))
+    words = f"{home.root} is being processed by process {holder} (backup); waited 0 s"
+    assert f"the night {NIGHT} was refused at " in missed.text() and words in missed.text()
+    assert f"killed at work: process {holder} (backup)" in missed.text()
+    assert _commanded(monkeypatch, "status", "--home", home.root) == 0
+    assert words in capsys.readouterr().out
 
 
 def test_a_run_of_the_ui_takes_the_same_lock_from_its_first_step_to_its_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,6 +224,8 @@ def test_a_run_that_fails_tells_of_it_by_itself(tmp_path: Path, monkeypatch: pyt
     assert text.startswith(f"{alerts.WORDS['failed']}: {home.root}, night {NIGHT}\n")
     assert "step ingest_open_data failed" in text and "a rotation to the key" in text
     assert not failed.succeeded and current_release(home) is None
+    (missed,) = look(home, _at("2024-02-01T07:00"))
+    assert f"the night {NIGHT} failed at " in missed.text() and "step ingest_open_data: " in missed.text()
     assert f"{alerts.WEBHOOK} cannot be reached" in failed.lines[-1], "that somebody could not be told is said and changes nothing else"
 
 
@@ -382,6 +411,7 @@ def test_a_run_that_fails_in_the_ui_is_told_of_by_its_sensor(tmp_path: Path, mon
             alert_on_failure(context)
     (text,) = calls(tmp_path / "told.txt")
     assert text.startswith(f"{alerts.WORDS['failed']}: {tmp_path / 'home'}, night {NIGHT}\n") and "failed" in text
+    assert [(e.action, e.about["night"]) for e in ledger.entries(Home.at())] == [("failure", NIGHT.isoformat())]
 
 
 # ---- the dead man's check -----------------------------------------------------------------------------------------------
@@ -403,9 +433,9 @@ def test_a_release_that_does_not_come_is_missed_from_its_hour_on(pool: AuditHome
         "2024-01-30T12:00": ["damaged"],  # the clock went back
     }
     assert {moment: [a.kind for a in look(home, _at(moment))] for moment in by_moment} == by_moment
-    home.lock_file.write_text("process 77 (dbt)", encoding="utf-8")
-    (missed,) = look(home, _at("2024-02-02T06:00"))
-    assert "readers still see 20240131-001" in missed.text() and "at work: process 77 (dbt)" in missed.text()
+    with home.writing("dbt"):
+        (missed,) = look(home, _at("2024-02-02T06:00"))
+    assert "readers still see 20240131-001" in missed.text() and f"at work: process {os.getpid()} (dbt)" in missed.text()
 
 
 def test_a_held_product_is_told_by_the_night_and_by_the_watch(pool: AuditHome, release: Release) -> None:
@@ -491,6 +521,24 @@ def test_a_damaged_file_of_the_pool_is_named_by_the_doctor_and_made_again_once_i
     path.unlink()
     bench.night()
     assert (bench.pool(), seen()) == (rows, whole)
+
+
+def test_what_a_night_waited_for_in_vain_is_named_where_it_is_missed_and_in_the_status(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daily = bench.contract.model_copy(update={"cadence": "daily"})
+    never = daily.model_copy(update={"id": "never", "landing": daily.landing.model_copy(update={"glob": "never/*"})})
+    for module in (status, unreleased):
+        monkeypatch.setattr(module, "survey", lambda: (SimpleNamespace(contracts=(daily, never)), ()))
+    (missed,) = look(bench.home, _at("2024-03-08T07:00"))
+    assert "\nnot delivered by the night 2024-03-07: things (2024-03-07 and 1 before)\n" in missed.text()
+    lines = list(status.source_lines(bench.home, dt.date(2024, 3, 7)))
+    assert [line for line in lines if "not del" in line] == ["  not delivered by the night 2024-03-07: 2024-03-06, 2024-03-07"]
+    bench.deliver("2024-03-07.csv", "ID,N\nc,1\n")
+    assert "things (2024-03-06)\n" in look(bench.home, _at("2024-03-08T07:00"))[0].text(), "what lies in landing has come"
+    bench.home.receipts.write_bytes(b"no database" * 1000)
+    (missed,) = look(bench.home, _at("2024-03-08T07:00"))
+    assert "what was delivered cannot be told: " in missed.text() and "receipts.sqlite cannot be read" in missed.text()
 
 
 def _tree(folder: Path) -> dict[str, bytes]:
