@@ -34,6 +34,6 @@ def reproduce(
         out.print(f"other  {difference}", markup=False)
     for compared in result.compared:
         out.print(f"{'same  ' if compared.same else 'DIFFERS'} {compared.what}: {compared.detail}", markup=False)
-    out.print(f"release {version} {'is reproduced' if result.proved else 'is not reproduced'}")
+    out.print(result.words)
     if not result.proved:
         raise typer.Exit(FAILED)

@@ -8,11 +8,13 @@ left out of the comparison by name.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +26,8 @@ from dagster_project.contracts.version import contract_version
 from dagster_project.extract.state import is_connected
 from dagster_project.home import Home
 from dagster_project.ingest.deidentify import KEY_FILE, HashKeyError, load_key
-from dagster_project.ledger import record
+from dagster_project.ingest.receipts import Receipts
+from dagster_project.ledger import entries, record
 from dagster_project.release.code_version import code_version
 from dagster_project.release.files import link_or_copy
 from dagster_project.release.record import Release, ReleaseError, current_release
@@ -33,6 +36,7 @@ from dagster_project.release.releases import open_release, verify
 OF_A_RELEASE = frozenset({"release_info", "gate_result"})
 """Tables that speak of other releases too: outside the content of a release."""
 
+OF_A_PRODUCT = "product "
 COMMAND = (sys.executable, "-m", "dagster_project.cli")
 
 
@@ -58,18 +62,31 @@ class Reproduction:
         """Everything was compared and is the same."""
         return bool(self.compared) and all(c.same for c in self.compared)
 
+    @property
+    def words(self) -> str:
+        """What came of it, in a line: of what is not proved, how much is."""
+        if self.proved:
+            return f"release {self.version} is reproduced"
+        products = [c for c in self.compared if c.what.startswith(OF_A_PRODUCT)]
+        same = sum(c.same for c in products)
+        for_lack = f"; it is made of what is not the same any more ({len(self.differences)} named above)" if self.differences else ""
+        return f"release {self.version} is not reproduced: {same} of {len(products)} products are the same{for_lack}"
+
 
 def reproduce(home: Home, release: Release, scratch: Path) -> Reproduction:
     """Rebuild a release in ``scratch``, a folder that must be empty or absent, and compare. The home is only read, but for its ledger.
 
-    Raises ReleaseError when the release is damaged, ``scratch`` is not empty, or the run there fails.
+    Raises ReleaseError when the release is damaged, ``scratch`` is not empty, or the run there fails: then with what is not the same any more.
     """
     verify(release)
     if scratch.exists() and any(scratch.iterdir()):
         raise ReleaseError(f"{scratch} is not empty: name a folder that is")
     other = Home.at(scratch / "home", scratch / "landing").ensure()
     differences = prepare(home, release, other)
-    _run(release, other)
+    try:
+        _run(release, other)
+    except ReleaseError as failed:
+        raise ReleaseError("\n".join((str(failed), *differences))) from None
     again = current_release(other)
     if again is None:
         raise ReleaseError(f"no release came out of the run in {scratch}")
@@ -81,7 +98,7 @@ def reproduce(home: Home, release: Release, scratch: Path) -> Reproduction:
 
 def prepare(home: Home, release: Release, other: Home) -> tuple[str, ...]:
     """Give another home what the release was made of; what is not the same any more, in words."""
-    return (*_take_deliveries(home, release, other), *_take_settings(home, release, other))
+    return (*_take_deliveries(home, release, other), *_take_settings(home, release, other), *came_after_hashes_went(home, release.as_of))
 
 
 def _take_deliveries(home: Home, release: Release, other: Home) -> Iterator[str]:
@@ -112,6 +129,24 @@ def _take_settings(home: Home, release: Release, other: Home) -> Iterator[str]:
     if manifest.code_version != code_version():
         yield f"code: the release was made by {manifest.code_version}, this is {code_version()}"
     yield from _contract_differences(home, manifest.contracts)
+
+
+def came_after_hashes_went(home: Home, as_of: dt.date) -> Iterator[str]:
+    """Sources of which batches came later than their night, when keyed hashes that they could have met were gone. There all come in time."""
+    expired = [e for e in entries(home) if e.action == "key" and e.about.get("links") == "expired"]
+    went = [(e.time, night) for e in expired if (night := dt.date.fromisoformat(e.about["night"])) <= as_of]
+    if not went:
+        return
+    linked = {e.name for e in load_catalogue().entities.values() if any(c.link for c in e.columns)}
+    late: dict[str, list[dt.date]] = defaultdict(list)
+    with Receipts(home) as receipts:
+        for batch in receipts.batches():
+            made = dt.datetime.fromisoformat(batch.finished_at)
+            if batch.entity in linked and batch.in_pool and any(batch.batch_date <= night and gone < made for gone, night in went):
+                late[batch.source_id].append(batch.batch_date)
+    for source, dates in sorted(late.items()):
+        batches = f"batch {dates[0]}" if len(dates) == 1 else f"{len(dates)} batches ({dates[0]} to {dates[-1]})"
+        yield f"links: {batches} of {source} came, or came again, when hashes of that time were gone: its repeated disputes may be counted otherwise"
 
 
 def _key_id(home: Home) -> str:
@@ -152,9 +187,9 @@ def _compare(then: Release, now: Release) -> Iterator[Compared]:
         if first is None or second is None or first.status != second.status:
             was, became = (r.status if r else "absent" for r in (first, second))
             origin = f" (it came from release {first.origin_release}: reproduce that)" if first and first.status == "stale" else ""
-            yield Compared(f"product {product}", False, f"was {was}, is {became}{origin}")
+            yield Compared(f"{OF_A_PRODUCT}{product}", False, f"was {was}, is {became}{origin}")
         else:
-            yield _same(f"product {product}", first.content_hash, second.content_hash, first.rows, second.rows)
+            yield _same(f"{OF_A_PRODUCT}{product}", first.content_hash, second.content_hash, first.rows, second.rows)
     if stale:
         yield Compared("tables of all products", False, f"not compared: {', '.join(sorted(stale))} is of an earlier night")
         return

@@ -15,12 +15,14 @@ from mediation_bench import ENTITIES, LEDGER, Ledger, State, quarrels
 from dagster_project.contracts.load import survey
 from dagster_project.contracts.model import Contract
 from dagster_project.doctor import examine
+from dagster_project.ingest import batch
 from dagster_project.ingest import expiry as expiry_module
 from dagster_project.ingest import links as links_module
 from dagster_project.ingest.deidentify import create_key
 from dagster_project.ingest.expiry import older_rows
 from dagster_project.ingest.receipts import Receipts
 from dagster_project.ledger import entries
+from dagster_project.release.reproduce import came_after_hashes_went
 
 MEDIATION = ENTITIES["mediation"]
 STATES = quarrels(3, pairs=3)
@@ -151,7 +153,9 @@ def test_killed_it_goes_on(
     assert (killed.disputes(LAST), state_of(killed)) == (before, state_of(bench))
 
 
-def test_a_record_that_comes_after_its_neighbours_hash_went_is_a_dispute_of_its_own(tmp_path: Path) -> None:
+def test_a_record_that_comes_after_its_neighbours_hash_went_is_a_dispute_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The limit that the privacy page names; one that comes while the hash stands is of the same dispute for ever."""
     opened = dt.datetime(2023, 1, 10, 8)
     first = State(opened.date(), "first", opened, "王五、李四", origin="station")
@@ -163,6 +167,15 @@ def test_a_record_that_comes_after_its_neighbours_hash_went_is_a_dispute_of_its_
         bench.expire(night)
     assert {row[0]: row[1] for row in bench.disputes(late.day)} == {"first": None, "soon": "duplicate_dispute", "late": None}
     assert bench.pool("count(parties_key)", "all") == [(0,)]
+    assert list(came_after_hashes_went(bench.home, late.day)) == [], "every batch came in its night"
+    bench.deliver_states([dataclasses.replace(soon, dispute_id="overdue", day=soon.day + dt.timedelta(1))])
+    monkeypatch.setattr(batch, "_now", lambda: (dt.datetime.now(dt.UTC) + dt.timedelta(seconds=2)).isoformat(timespec="seconds"))
+    bench.night(late.day)
+    assert list(came_after_hashes_went(bench.home, soon.day)) == [], "no hash had gone by that night"
+    (told,) = came_after_hashes_went(bench.home, late.day)
+    assert told.startswith(
+        f"links: batch {soon.day + dt.timedelta(1)} of {bench.contract.id} came, or came again, when hashes of that time were gone"
+    )
 
 
 def test_a_hash_without_days_is_refused_with_its_line(tmp_path: Path) -> None:

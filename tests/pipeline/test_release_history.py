@@ -22,7 +22,7 @@ from dagster_project.doctor import examine
 from dagster_project.home import Home
 from dagster_project.ledger import entries, record
 from dagster_project.release import PublishResult, ReleaseError, current_release, gate_and_publish, publish, published_on, rollback
-from dagster_project.release.reproduce import prepare, reproduce
+from dagster_project.release.reproduce import Compared, Reproduction, prepare, reproduce
 
 NEXT = NIGHT + dt.timedelta(days=1)
 
@@ -176,6 +176,17 @@ def test_what_a_release_was_made_of_and_is_not_there_any_more_is_said(
         reproduce(pool.home, made.release, other.root)
 
 
+def test_what_is_not_reproduced_is_summed_up_with_how_much_is() -> None:
+    same, other = Compared("product a", True, ""), Compared("product b", False, "")
+    of_table = Compared("table kpi", False, "")
+    assert Reproduction("v", ("key: another",), (same,)).words == "release v is reproduced"
+    lacking = Reproduction("v", ("landing: x is gone",), (same, other, of_table)).words
+    assert (
+        lacking == "release v is not reproduced: 1 of 2 products are the same; it is made of what is not the same any more (1 named above)"
+    )
+    assert Reproduction("v", (), (same, other)).words == "release v is not reproduced: 1 of 2 products are the same"
+
+
 def test_a_scratch_that_is_no_folder_is_told_to_a_person(pool: AuditHome, release: Callable[..., PublishResult], tmp_path: Path) -> None:
     version = release().version
     (tmp_path / "a_file").touch()
@@ -195,6 +206,7 @@ def test_a_release_that_is_reproduced_alerts_nobody(
         return subprocess.CompletedProcess(command, 1, "", "stopped here")
 
     monkeypatch.setattr(subprocess, "run", run)
-    with pytest.raises(ReleaseError, match="stopped here"):
+    with pytest.raises(ReleaseError, match="stopped here") as failed:
         reproduce(pool.home, made.release, tmp_path / "other")
+    assert "key: values were hashed under k1, the key is missing now" in str(failed.value), "what was lacking explains the failure"
     assert given.keys() & {alerts.COMMAND, alerts.WEBHOOK} == set() and "PATH" in given
