@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -41,6 +42,7 @@ INSTANCE_TEMPLATE = Path(__file__).resolve().parents[2] / "dagster.yaml"
 WORKSPACE = Path(__file__).resolve().parents[2] / "workspace.yaml"
 PROCESS_TAG = "pool/process"
 FIRST_NIGHT_TAG = "pool/first_night"
+MODULE_OF_ERROR = re.compile(r"^(\w+\.)+(?=\w+: )")
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -266,7 +268,7 @@ def _process(home: Home, first: dt.date | None, last: dt.date | None, groups: tu
     if outcome.succeeded:
         return outcome
     record_end(home, "failure", last, outcome.reason)
-    return replace(outcome, lines=(*outcome.lines, *deliver(alert_of_failure(home, last, outcome.lines))))
+    return replace(outcome, lines=(*outcome.lines, *deliver(alert_of_failure(home, last, (outcome.reason, *outcome.lines)))))
 
 
 def _outcome(home: Home, result: object) -> Outcome:
@@ -284,7 +286,8 @@ def _outcome(home: Home, result: object) -> Outcome:
         shortly = [f"step {e.step_key}: {_first_cause(e.step_failure_data.error)}" for e in result.get_step_failure_events()]
         failures = failures or _why_no_step_ran(result.all_events)
         reason = "; ".join(shortly) or next((line for words in failures for line in words.splitlines()), "no step ran")
-        return Outcome(False, (*failures, f"run {result.run_id} failed; nothing was released, 'pool ui' shows its log"), reason=reason)
+        ended = f"run {result.run_id} failed; nothing was released, 'pool ui' shows its log"
+        return Outcome(False, (*failures, *shortly, ended), reason=reason)
     release = current_release(home)
     if release is None:
         nothing = "no release came out of this run"
@@ -297,7 +300,8 @@ def _first_cause(error: SerializableErrorInfo | None) -> str:
     """The error that the others were raised for, in a line."""
     while error is not None and error.cause is not None:
         error = error.cause
-    return next(iter(error.message.strip().splitlines()), "") if error else "for no reason that is known"
+    words = next(iter(error.message.strip().splitlines()), "") if error else "for no reason that is known"
+    return MODULE_OF_ERROR.sub("", words)
 
 
 def _why_no_step_ran(events: Iterable[DagsterEvent]) -> list[str]:

@@ -221,11 +221,12 @@ def test_a_run_that_fails_tells_of_it_by_itself(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setenv(name, value)
     failed = process_nights(home, NIGHT, NIGHT)
     (text,) = calls(told)
-    assert text.startswith(f"{alerts.WORDS['failed']}: {home.root}, night {NIGHT}\n")
-    assert "step ingest_open_data failed" in text and "a rotation to the key" in text
+    shortly = "step ingest_open_data: Failure: a rotation to the key"
+    assert text.startswith(f"{alerts.WORDS['failed']}: {home.root}, night {NIGHT}\n{shortly}"), "the reason comes first"
+    assert failed.lines[-3].startswith(shortly), "and stands below what Dagster says of it, where a terminal ends"
     assert not failed.succeeded and current_release(home) is None
     (missed,) = look(home, _at("2024-02-01T07:00"))
-    assert f"the night {NIGHT} failed at " in missed.text() and "step ingest_open_data: " in missed.text()
+    assert f"the night {NIGHT} failed at " in missed.text() and shortly in missed.text()
     assert f"{alerts.WEBHOOK} cannot be reached" in failed.lines[-1], "that somebody could not be told is said and changes nothing else"
 
 
