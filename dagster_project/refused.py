@@ -23,6 +23,7 @@ REMEDIES: Mapping[int, str] = {
 }
 OF_SQLITE: Mapping[int, str] = {
     sqlite3.SQLITE_FULL: MAKE_ROOM,
+    sqlite3.SQLITE_IOERR: f"the disk is full or fails: {MAKE_ROOM}, or look after the disk",
     sqlite3.SQLITE_READONLY: OF_ACCOUNT,
     sqlite3.SQLITE_CANTOPEN: OF_ACCOUNT,
     sqlite3.SQLITE_PERM: OF_ACCOUNT,
@@ -38,7 +39,8 @@ def words_of(problem: OSError) -> str:
 
 
 def refusal_of_machine(problem: BaseException) -> str | None:
-    """The words of an error of which the machine tells what is to be done; None of any other."""
+    """The words of an error of which the machine tells what is to be done, also where SQLAlchemy wraps it; None of any other."""
+    problem = getattr(problem, "orig", None) or problem
     if isinstance(problem, OSError) and problem.errno in REMEDIES:
         return words_of(problem)
     if isinstance(problem, sqlite3.OperationalError):

@@ -4,8 +4,6 @@ Belongs here: a module per group of commands, each with its arguments, one call 
 anything that another caller would need too.
 """
 
-import sqlite3
-
 from dagster_project.cli import comparing, contracts, keys, nights, operations, proving, pruning, released, upkeep, waiving
 from dagster_project.cli.console import USAGE, app, err
 from dagster_project.home import HomeBusyError, NewerHomeError, UnreadableSettingsError, WrongPlaceError
@@ -24,7 +22,7 @@ def main() -> None:
     except (HomeBusyError, LedgerError, NewerHomeError, UnreadableReceiptsError, UnreadableSettingsError, WrongPlaceError) as problem:
         err.print(f"pool: {problem}", markup=False)
         raise SystemExit(USAGE) from None
-    except (OSError, sqlite3.Error) as problem:
+    except Exception as problem:
         refusal = refusal_of_machine(problem)
         if refusal is None:
             raise

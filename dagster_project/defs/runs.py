@@ -30,6 +30,7 @@ from dagster_project.ingest.pool_key import OtherKeyError, new_key, pool_key
 from dagster_project.ingest.receipts import Receipts
 from dagster_project.ledger import LedgerError, record
 from dagster_project.progress import PROGRESS
+from dagster_project.refused import refusal_of_machine
 from dagster_project.rights import create_private
 from dagster_project.settings import SettingsError, check_settings
 from dagster_project.unreleased import ENDED
@@ -190,7 +191,7 @@ def _told_of(home: Home, night: dt.date | None) -> Iterator[None]:
         _tell(home, night, f"the night was refused: {refusal}")
         raise
     except Exception as problem:  # of no step: a full disk, a history of Dagster that cannot be written
-        words = f"{type(problem).__name__}: {next(iter(str(problem).splitlines()), '')}"
+        words = f"{type(problem).__name__}: {refusal_of_machine(problem) or next(iter(str(problem).splitlines()), '')}"
         record_end(home, "failure", night, words)
         _tell(home, night, f"the run stopped with {words}")
         raise
@@ -264,17 +265,18 @@ def _process(home: Home, first: dt.date | None, last: dt.date | None, groups: tu
             asset_selection=night_selection(repository, home),
             raise_on_error=False,
         )
-    outcome = _outcome(home, result)
+    outcome = outcome_of(home, result)
     if outcome.succeeded:
         return outcome
     record_end(home, "failure", last, outcome.reason)
     return replace(outcome, lines=(*outcome.lines, *deliver(alert_of_failure(home, last, (outcome.reason, *outcome.lines)))))
 
 
-def _outcome(home: Home, result: object) -> Outcome:
+def outcome_of(home: Home, result: object) -> Outcome:
+    """How a run ended, in the words of the release of its own night, which need not be the one that readers see."""
     from dagster import ExecuteInProcessResult
 
-    from dagster_project.release import current_release
+    from dagster_project.release import ReleaseError, current_release, release_of
     from dagster_project.status import release_lines
 
     assert isinstance(result, ExecuteInProcessResult)
@@ -288,12 +290,26 @@ def _outcome(home: Home, result: object) -> Outcome:
         reason = "; ".join(shortly) or next((line for words in failures for line in words.splitlines()), "no step ran")
         ended = f"run {result.run_id} failed; nothing was released, 'pool ui' shows its log"
         return Outcome(False, (*failures, *shortly, ended), reason=reason)
-    release = current_release(home)
-    if release is None:
+    version = _version_made(result.all_events)
+    if version is None:
         nothing = "no release came out of this run"
         return Outcome(False, (nothing,), reason=nothing)
+    current = current_release(home)
+    try:
+        release = release_of(home, version)
+    except ReleaseError:
+        return Outcome(
+            True, (f"release {version} was published and went at once: {home.settings_file} keeps none of that night (retention)",)
+        )
+    newer = () if current is None or release.is_current else (f"current stays {current.version}, as of {current.as_of}: a newer night",)
     held = tuple(name for name, product in release.manifest.products.items() if product.status != "fresh")
-    return Outcome(True, tuple(release_lines(release)), held)
+    return Outcome(True, (*release_lines(release), *newer), held)
+
+
+def _version_made(events: Iterable[DagsterEvent]) -> str | None:
+    """The release that the run published, or found to be there already."""
+    made = (e.materialization for e in events if e.event_type_value == "ASSET_MATERIALIZATION")
+    return next((str(m.metadata["version"].value) for m in made if m.asset_key is not None and m.asset_key.path == ["release"]), None)
 
 
 def _first_cause(error: SerializableErrorInfo | None) -> str:

@@ -340,6 +340,12 @@ def test_what_a_night_without_anybody_can_meet_is_told_of_and_recorded(
     assert [entry.action for entry in ledger.entries(home)] == ["refusal"]
 
 
+def _of_sqlalchemy(code: int) -> Exception:
+    problem = RuntimeError("(sqlite3.OperationalError) told by SQLite")
+    problem.orig = _of_sqlite(code)  # type: ignore[attr-defined]
+    return problem
+
+
 def _of_sqlite(code: int) -> sqlite3.OperationalError:
     problem = sqlite3.OperationalError("told by SQLite")
     problem.sqlite_errorcode = code
@@ -446,6 +452,30 @@ def test_a_held_product_is_told_by_the_night_and_by_the_watch(pool: AuditHome, r
     told = alerts.alert_of_release(pool.home, broken.release, tuple(broken.report.held))
     assert told is not None and told.kind == "held" and "incident: stale" in told.text()
     assert [a.kind for a in look(pool.home, _at("2024-02-02T07:00"))] == ["stale"]
+
+
+def _run_that_published(version: str | None) -> dg.ExecuteInProcessResult:
+    @dg.asset(name="release")
+    def published() -> dg.MaterializeResult:
+        return dg.MaterializeResult(metadata={"version": version} if version else {})
+
+    @dg.asset
+    def another() -> None: ...
+
+    return dg.materialize([published if version else another], instance=dg.DagsterInstance.ephemeral())
+
+
+def test_a_run_of_an_earlier_night_speaks_of_the_release_of_that_night(pool: AuditHome, release: Release) -> None:
+    earlier = release()
+    broken = release(NEXT, tamper=["update kpi set numerator = numerator + 1 where unit_code = 'C' and kpi_id = 'INC-1'"])
+    newest, before = (runs.outcome_of(pool.home, _run_that_published(r.version)) for r in (broken, earlier))
+    assert newest.held_products == ("incident",) and f"release {broken.version}, as of {NEXT}" in newest.lines[0]
+    assert before.held_products == () and before.lines[0].startswith(f"release {earlier.version}, as of {NIGHT}")
+    assert before.lines[-1] == f"current stays {broken.version}, as of {NEXT}: a newer night"
+    assert "current stays" not in "".join(newest.lines)
+    assert not runs.outcome_of(pool.home, _run_that_published(None)).succeeded
+    expired = runs.outcome_of(pool.home, _run_that_published("20240101-001"))
+    assert expired.succeeded and "release 20240101-001 was published and went at once" in expired.lines[0]
 
 
 def test_the_watch_is_silent_when_all_is_well_and_tells_what_is_not(tmp_path: Path, expectations_worker: Worker) -> None:
@@ -753,10 +783,11 @@ def test_a_landing_that_is_no_folder_or_cannot_be_made_is_said_to_be_the_landing
             "/h/x: Permission denied; run the command as the account that owns it",
         ),
         (_of_sqlite(sqlite3.SQLITE_FULL), "a database of the home: told by SQLite; make room"),
+        (_of_sqlalchemy(sqlite3.SQLITE_IOERR | 0xA00), "a database of the home: told by SQLite; the disk is full or fails: make room"),
         (LedgerError("/h/ledger cannot be written"), "/h/ledger cannot be written"),
         (FileNotFoundError(errno.ENOENT, "No such file or directory", "/h/x"), None),
     ],
-    ids=["a full disk", "a right", "a full disk under SQLite", "the ledger", "a fault of the program"],
+    ids=["a full disk", "a right", "a full disk under SQLite", "a full disk under Dagster", "the ledger", "a fault of the program"],
 )
 def test_what_the_machine_refuses_a_command_is_said_in_words_and_a_fault_of_the_program_keeps_its_traceback(
     problem: Exception, words: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
