@@ -26,6 +26,7 @@ from urllib3.util import Retry, Timeout
 from dagster_project.contracts.personal_values import masked
 from dagster_project.home import Home
 from dagster_project.release.record import Release
+from dagster_project.unreleased import nothing_delivered
 
 COMMAND, WEBHOOK, TOKEN = "POOL_ALERT_COMMAND", "POOL_ALERT_WEBHOOK", "POOL_ALERT_TOKEN"
 SECONDS = 60
@@ -33,11 +34,12 @@ TRIES = 3
 LONGEST_LINE = 500
 MOST_LINES = 50
 
-Kind = Literal["failed", "held", "stale", "missed", "damaged"]
+Kind = Literal["failed", "held", "stale", "undelivered", "missed", "damaged"]
 WORDS: dict[Kind, str] = {
     "failed": "运行失败 the run failed",
     "held": "有产品被扣留 products are held",
     "stale": "有产品陈旧 products are stale",
+    "undelivered": "昨夜没有任何交付 nothing was delivered",
     "missed": "昨夜没有发布 no release of last night",
     "damaged": "数据池受损 the home is damaged",
 }
@@ -72,6 +74,12 @@ def alert_of_release(home: Home, release: Release, held: Sequence[str]) -> Alert
         f"{p.product}: {p.status}" + (f", as of {p.as_of}" if p.as_of else "") + (f": {p.reason}" if p.reason else "") for p in kept_back
     )
     return Alert("held" if held else "stale", home, release.as_of, (f"release {release.version}", *lines))
+
+
+def alert_of_deliveries(home: Home, night: dt.date) -> Alert | None:
+    """What has to be told when nothing at all came for a night that was released; None when anything did."""
+    words = nothing_delivered(home, night)
+    return Alert("undelivered", home, night, (words,)) if words else None
 
 
 def deliver(alert: Alert) -> tuple[str, ...]:

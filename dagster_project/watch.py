@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from dagster_project.alerts import Alert, alert_of_release
+from dagster_project.alerts import Alert, alert_of_deliveries, alert_of_release
 from dagster_project.calendar import city_time, last_night
 from dagster_project.doctor import Finding
 from dagster_project.home import Home
@@ -38,6 +38,8 @@ def look(home: Home, now: dt.datetime, by: dt.time = DUE, findings: Sequence[Fin
         alerts.append(Alert("missed", home, due, (f"due by {by:%H:%M}: {seen}", *why)))
     elif release.as_of > last_night(now):
         alerts.append(Alert("damaged", home, due, _from_the_future(release, now)))
+    elif undelivered := alert_of_deliveries(home, release.as_of):
+        alerts.append(undelivered)
     if release is not None and (stale := alert_of_release(home, release, ())):
         alerts.append(stale)
     return tuple(alerts)

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_project.alerts import alert_of_release, deliver
+from dagster_project.alerts import alert_of_deliveries, alert_of_release, deliver
 from dagster_project.audit.lineage import Lineage, read_lineage
 from dagster_project.audit.register import FAMILIES, FAMILY_WORDS, family_of
 from dagster_project.audit.verdict import Verdict
@@ -138,8 +138,9 @@ class PublishComponent(dg.Component):
             record(home, "run", {"run": context.run.run_id, "step": "publish", "night": as_of(context).isoformat(), **about})
             for product, reason in result.report.held.items():
                 context.log.warning(f"{product} is held: {reason}")
-            if result.became_current and (alert := alert_of_release(home, result.release, tuple(result.report.held))):
-                for problem in deliver(alert):
+            told = (alert_of_release(home, result.release, tuple(result.report.held)), alert_of_deliveries(home, as_of(context)))
+            for alert in told if result.became_current else ():
+                for problem in deliver(alert) if alert else ():
                     context.log.error(problem)
             yield from _events(result)
 

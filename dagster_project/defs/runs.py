@@ -33,7 +33,7 @@ from dagster_project.progress import PROGRESS
 from dagster_project.refused import refusal_of_machine
 from dagster_project.rights import create_private
 from dagster_project.settings import SettingsError, check_settings
-from dagster_project.unreleased import ENDED
+from dagster_project.unreleased import ENDED, not_delivered
 
 if TYPE_CHECKING:
     from dagster import DagsterEvent
@@ -165,11 +165,21 @@ def process_nights(
         try:
             check_settings(home)
             load_catalogue()
+            _expect_landing(home)
             home.ensure()
         except (SettingsError, ContractError) as problem:
             raise NotReadyError(str(problem)) from None
         with home.running("pool run", wait_seconds, PROGRESS.say):
             return _process(home, first, last, groups)
+
+
+def _expect_landing(home: Home) -> None:
+    """Raise NotReadyError where the landing of a home that was delivered to is not there: made anew it would be a night without deliveries."""
+    if home.receipts.exists() and not home.landing.exists():
+        raise NotReadyError(
+            f"there is no landing at {home.landing}, though this home was delivered to: mount it, name another (--landing or POOL_LANDING), "
+            "or make the folder if nothing is delivered any more"
+        )
 
 
 @contextmanager
@@ -303,7 +313,7 @@ def outcome_of(home: Home, result: object) -> Outcome:
         )
     newer = () if current is None or release.is_current else (f"current stays {current.version}, as of {current.as_of}: a newer night",)
     held = tuple(name for name, product in release.manifest.products.items() if product.status != "fresh")
-    return Outcome(True, (*release_lines(release), *newer), held)
+    return Outcome(True, (*release_lines(release), *not_delivered(home, release.as_of), *newer), held)
 
 
 def _version_made(events: Iterable[DagsterEvent]) -> str | None:

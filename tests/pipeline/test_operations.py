@@ -565,7 +565,13 @@ def test_what_a_night_waited_for_in_vain_is_named_where_it_is_missed_and_in_the_
     assert "\nnot delivered by the night 2024-03-07: things (2024-03-07 and 1 before)\n" in missed.text()
     lines = list(status.source_lines(bench.home, dt.date(2024, 3, 7)))
     assert [line for line in lines if "not del" in line] == ["  not delivered by the night 2024-03-07: 2024-03-06, 2024-03-07"]
+    words = (
+        f"no source delivered anything for 2024-03-07, 1 were due: things; look whether {bench.home.landing} is the right one and mounted"
+    )
+    assert alerts.alert_of_deliveries(bench.home, dt.date(2024, 3, 7)) == Alert("undelivered", bench.home, dt.date(2024, 3, 7), (words,))
+    assert alerts.alert_of_deliveries(bench.home, dt.date(2024, 3, 5)) is None
     bench.deliver("2024-03-07.csv", "ID,N\nc,1\n")
+    assert alerts.alert_of_deliveries(bench.home, dt.date(2024, 3, 7)) is None
     assert "things (2024-03-06)\n" in look(bench.home, _at("2024-03-08T07:00"))[0].text(), "what lies in landing has come"
     bench.home.receipts.write_bytes(b"no database" * 1000)
     (missed,) = look(bench.home, _at("2024-03-08T07:00"))
@@ -772,6 +778,15 @@ def test_a_landing_that_is_no_folder_or_cannot_be_made_is_said_to_be_the_landing
         assert _commanded(monkeypatch, "run", "--home", tmp_path / "home", "--landing", tmp_path / landing) == 2
         told = capsys.readouterr().err
         assert f"{tmp_path / landing} cannot be a landing: " in told and words in told
+
+
+def test_a_landing_that_is_not_there_any_more_refuses_the_night_instead_of_being_made(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = tmp_path / "not mounted"
+    assert _commanded(monkeypatch, "run", "--home", bench.home.root, "--landing", elsewhere) == 2
+    assert f"there is no landing at {elsewhere}, though this home was delivered to: mount it" in capsys.readouterr().err
+    assert not elsewhere.exists() and [e.action for e in ledger.entries(bench.home)] == ["refusal"]
 
 
 @pytest.mark.parametrize(
