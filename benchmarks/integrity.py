@@ -43,6 +43,9 @@ MODELS = (
     "int_flag_yoy",
     "int_flag_tested",
 )
+NOTHING_BUT_COUNTS = """
+create table candidate.main.int_kpi_recorded_month (kpi_id varchar, root_code varchar, month_no integer, first_day date, last_day date)
+"""
 PERIODS = ("int_kpi_count_month", "int_kpi_period")
 SEEDS = (
     "integrity_flag",
@@ -211,6 +214,7 @@ def run_flags(
             "select unit_code, unnest([unit_code, root_code]) as ancestor_code, date '1900-01-01' as valid_from, date '9999-12-31' as valid_to "
             "from units where unit_level = 'station'"
         )
+        connection.execute(NOTHING_BUT_COUNTS)
         connection.execute("create table candidate.main.int_kpi_unit_change (unit_code varchar, changed_on date, role varchar)")
         for change in changes:
             connection.execute("insert into candidate.main.int_kpi_unit_change values (?, ?, ?)", change)

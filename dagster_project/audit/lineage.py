@@ -89,7 +89,8 @@ class Lineage:
     from it, a table whose rows say whose they are (``kpi``, ``fct_kpi_count``) is a meeting point: from there the walk
     goes on only to models of the same product and to models of none, so that a held source holds nothing beyond the
     products that count it. A model upstream of a meeting point that declares no product belongs to all of them. No figure is
-    made of a model that only says when others are made again (``config.meta.says_when``). What a mart prints of other
+    made of a model that only says when: when others are made again, or when records came that its own product counts anyway
+    (``config.meta.says_when``). What a mart prints of other
     products it declares (``config.meta.needs``): when they are held, so is it.
     """
 
