@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 
 import pytest
 from small_pool import DBT, run_dbt
@@ -13,6 +14,7 @@ from dagster_project.audit.expected import EXPECTED
 from dagster_project.audit.lineage import Lineage, read_lineage
 from dagster_project.audit.register import CHECKS, FAMILIES, FAMILY_WORDS, family_of
 
+MODELS = DBT / "models" / "intermediate"
 ENTITIES = {
     "clearance": {"case", "case_event"},
     "community": {"incident", "observation", "register_entry"},
@@ -49,6 +51,19 @@ def lineage(tmp_path_factory: pytest.TempPathFactory) -> Lineage:
 @pytest.mark.parametrize("product", ENTITIES)
 def test_a_product_stands_on_its_own_entities_and_on_units(product: str, lineage: Lineage) -> None:
     assert lineage.entities_of(product) == ENTITIES[product] | OF_EVERY_PRODUCT
+
+
+def test_when_records_came_is_told_of_kpis_whose_product_reads_those_records_anyway(lineage: Lineage) -> None:
+    """So that nothing is lost where the walk leaves out the model that says when they came."""
+    named = re.findall(
+        r"'stg_(\w+)' as record, '\w*' as kind, '([\w.-]+)' as kpi_id", (MODELS / "int_kpi_recorded_month.sql").read_text("utf-8")
+    )
+    with (DBT / "seeds" / "matter_kind.csv").open(encoding="utf-8") as text:
+        told = {*named, *(("matter", row["kpi_id"]) for row in csv.DictReader(text))}
+    with (DBT / "seeds" / "kpi_catalogue.csv").open(encoding="utf-8") as text:
+        product_of = {row["kpi_id"]: row["product"] for row in csv.DictReader(text)}
+    assert {entity for entity, _ in told} == {"matter", "service_request", "mediation", "device_day", "fraud_warning"}
+    assert [(entity, kpi_id) for entity, kpi_id in sorted(told) if entity not in ENTITIES[product_of[kpi_id]]] == []
 
 
 def test_every_product_has_its_wide_table(lineage: Lineage) -> None:

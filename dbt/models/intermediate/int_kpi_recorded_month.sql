@@ -36,15 +36,15 @@ recorded as (
     {% if not (is_first and loop.first) %}union all {% endif -%}
     select
         '{{ record }}' as record,
-        {{ 'record.' ~ kinds[record] if record in kinds else "''" }} as kind,
-        record.group_name,
-        {{ month_number('record.' ~ moment) }} as month_no,
-        min(cast(record.{{ moment }} as date)) as first_day,
-        max(cast(record.{{ moment }} as date)) as last_day
-    from {{ ref(record) }} as record
+        {{ 'recorded_row.' ~ kinds[record] if record in kinds else "''" }} as kind,
+        recorded_row.group_name,
+        {{ month_number('recorded_row.' ~ moment) }} as month_no,
+        min(cast(recorded_row.{{ moment }} as date)) as first_day,
+        max(cast(recorded_row.{{ moment }} as date)) as last_day
+    from {{ ref(record) }} as recorded_row
     cross join {{ source('control', 'night') }} as night
-    where cast(record.{{ moment }} as date) <= night.as_of
-    group by {% if record in kinds %}record.{{ kinds[record] }}, {% endif %}record.group_name, {{ month_number('record.' ~ moment) }}
+    where cast(recorded_row.{{ moment }} as date) <= night.as_of
+    group by {% if record in kinds %}recorded_row.{{ kinds[record] }}, {% endif %}recorded_row.group_name, {{ month_number('recorded_row.' ~ moment) }}
     {%- endfor %}
     {%- endfor %}
 )
